@@ -1,0 +1,64 @@
+import path from 'node:path';
+import type { Watchdog } from '../process/watchdog.js';
+import type { Report } from './acquire-server.js';
+import type { Server } from './server.js';
+import { type MongoServer, startMongo } from './start-mongo.js';
+import { startNats } from './start-nats.js';
+import { startRedisCluster } from './start-redis.js';
+
+export interface ServerPorts {
+  readonly mongo: readonly number[];
+  readonly nats: number;
+  readonly redis: readonly number[];
+}
+
+/** URLs of servers that exist already and are used instead of starting our own. */
+export interface ExistingServers {
+  readonly mongo?: string | undefined;
+  readonly nats?: string | undefined;
+  readonly redis?: string | undefined;
+}
+
+export interface ServersOptions {
+  readonly dir: string;
+  readonly ports: ServerPorts;
+  readonly watchdog: Watchdog;
+  readonly existing?: ExistingServers;
+  readonly report?: Report;
+}
+
+export interface Servers {
+  readonly urls: { readonly mongo: string; readonly nats: string; readonly redis: string };
+  /** Undefined where one that existed already is used. */
+  readonly mongo: MongoServer | undefined;
+  readonly nats: Server | undefined;
+  readonly redis: Server | undefined;
+}
+
+/** The three servers of the stack at once: those that exist as they are, the others started in `dir`. */
+export async function startServers(options: ServersOptions): Promise<Servers> {
+  const { dir, ports, watchdog, existing = {} } = options;
+  const report = options.report === undefined ? {} : { report: options.report };
+  const at = (name: string, serverPorts: readonly number[]) => ({
+    dir: path.join(dir, name),
+    ports: serverPorts,
+    watchdog,
+    ...report,
+  });
+  const [mongo, nats, redis] = await Promise.all([
+    existing.mongo === undefined ? startMongo(at('mongo', ports.mongo)) : undefined,
+    existing.nats === undefined ? startNats(at('nats', [ports.nats])) : undefined,
+    existing.redis === undefined ? startRedisCluster(at('redis', ports.redis)) : undefined,
+  ]);
+  const urls = {
+    mongo: mongo?.url ?? existing.mongo ?? '',
+    nats: nats?.url ?? existing.nats ?? '',
+    redis: redis?.url ?? existing.redis ?? '',
+  };
+  return { urls, mongo, nats, redis };
+}
+
+export function existingServersFrom(env: NodeJS.ProcessEnv): ExistingServers {
+  const given = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
+  return { mongo: given('GODWIT_MONGO_URL'), nats: given('GODWIT_NATS_URL'), redis: given('GODWIT_REDIS_URL') };
+}

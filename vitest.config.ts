@@ -1,0 +1,54 @@
+import { defineConfig } from 'vitest/config';
+
+// Workspace packages offer their TypeScript under the condition `source`: tests need no build before.
+const conditions = ['source', 'module', 'node', 'development|production'];
+const resolve = { conditions };
+const ssr = { resolve: { conditions, externalConditions: ['source', 'node'] } };
+
+const testOf = ['{libs,services}/*/test/**', 'deploy/local/test/**', 'tests/*/test/**'];
+const unit = testOf.map((folder) => `${folder}/*.test.ts`);
+const integration = testOf.map((folder) => `${folder}/*.int.test.ts`);
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'unit',
+          include: unit,
+          exclude: [...integration, '**/node_modules/**'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'int',
+          include: integration,
+          exclude: ['**/node_modules/**'],
+          globalSetup: ['libs/testkit/src/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'fleet',
+          include: ['tests/fleet/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // A whole fleet needs the machine for itself.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
