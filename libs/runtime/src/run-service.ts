@@ -1,0 +1,76 @@
+import type { BaseConfig } from './base-config.js';
+import { ConfigError } from './config.js';
+import { deferred } from './deferred.js';
+import { Lifecycle } from './lifecycle.js';
+import { createLogger } from './logger.js';
+
+export interface RunServiceOptions<C extends BaseConfig> {
+  readonly name: string;
+  /** Reads the environment: `() => loadRouterConfig(process.env)`. */
+  readonly load: () => C;
+  /** The composition root: starts everything and registers with `life` how it stops. */
+  readonly start: (config: C, life: Lifecycle) => Promise<void>;
+}
+
+/** EX_CONFIG of sysexits.h: starting again won't help. */
+const EXIT_CONFIG = 78;
+/** A process that has stopped but is held by some handle is given this long. */
+const LINGER_MS = 2_000;
+
+/**
+ * The life of a service process: configuration, start, SIGTERM or SIGINT (or a fatal error), ordered stop, exit code.
+ * Every main.ts is one call of it. An unhandled rejection or exception is fatal: logged, stopped, exit code 1.
+ */
+export const runService = async <C extends BaseConfig>(options: RunServiceOptions<C>): Promise<void> => {
+  const config = loadOrReport(options.load);
+  if (config === undefined) return;
+  const logger = createLogger({ service: options.name, node: config.node, level: config.logLevel });
+  const life = new Lifecycle({ logger });
+  const ending = deferred<undefined>();
+  const fatal = (error: unknown): void => {
+    logger.fatal({ err: error }, 'the service fails and stops');
+    process.exitCode = 1;
+    ending.resolve(undefined);
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    logger.info({ signal }, 'stopping');
+    ending.resolve(undefined);
+  };
+  process.on('uncaughtException', fatal);
+  process.on('unhandledRejection', fatal);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  void life.failure.then(fatal);
+
+  const startedAt = performance.now();
+  const starting = options.start(config, life).then(() => {
+    logger.info({ startMs: Math.round(performance.now() - startedAt) }, 'started');
+  });
+  starting.catch((error: unknown) => {
+    // A start that a signal interrupted may well end in an error; that is no failure.
+    if (!life.signal.aborted) fatal(error);
+  });
+  await ending.promise;
+  if (!(await life.stop())) process.exitCode = 1;
+  logger.info('stopped');
+  leave(life);
+};
+
+const loadOrReport = <C>(load: () => C): C | undefined => {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = EXIT_CONFIG;
+    return undefined;
+  }
+};
+
+// Node ends by itself once nothing is left to wait for. If something is, say what, and don't become a zombie.
+const leave = ({ logger }: Lifecycle): void => {
+  setTimeout(() => {
+    logger.error({ held: process.getActiveResourcesInfo() }, 'still held after stopping, killing this process');
+    process.kill(process.pid, 'SIGKILL');
+  }, LINGER_MS).unref();
+};

@@ -1,0 +1,74 @@
+import type { CounterDeclaration, GaugeDeclaration, HistogramDeclaration } from './metrics.js';
+
+// Every metric of the fleet, beside each other. Labels are of low cardinality: methods, reasons, names of queues;
+// never a user, device or conversation. The default labels `service` and `node` are on all of them.
+
+/** Seconds, from half a millisecond (a local hop) to ten seconds (the promise of redelivery). */
+export const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.08, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+export const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+const counter = <const L extends string>(declaration: Omit<CounterDeclaration<L>, 'type'>): CounterDeclaration<L> => ({
+  type: 'counter',
+  ...declaration,
+});
+const gauge = <const L extends string>(declaration: Omit<GaugeDeclaration<L>, 'type'>): GaugeDeclaration<L> => ({
+  type: 'gauge',
+  ...declaration,
+});
+const histogram = <const L extends string>(
+  declaration: Omit<HistogramDeclaration<L>, 'type'>,
+): HistogramDeclaration<L> => ({ type: 'histogram', ...declaration });
+
+// --- gRPC: rate, errors, duration ---
+export const rpcServerSeconds = histogram({
+  name: 'godwit_rpc_server_seconds',
+  help: 'Time to answer a call, by method and status code',
+  labels: ['method', 'code'],
+  buckets: LATENCY_BUCKETS,
+});
+export const rpcClientSeconds = histogram({
+  name: 'godwit_rpc_client_seconds',
+  help: 'Time until an attempt of a call was answered, by method and status code',
+  labels: ['method', 'code'],
+  buckets: LATENCY_BUCKETS,
+});
+export const rpcServerStreams = gauge({
+  name: 'godwit_rpc_server_streams',
+  help: 'Streams open on this server, by method',
+  labels: ['method'],
+});
+export const rpcLinkUp = gauge({
+  name: 'godwit_rpc_link_up',
+  help: 'Whether the long stream to a peer is up (1) or not (0)',
+  labels: ['method', 'peer'],
+});
+export const rpcLinkDowns = counter({
+  name: 'godwit_rpc_link_downs_total',
+  help: 'How often the long stream to a peer broke',
+  labels: ['method', 'peer'],
+});
+
+// --- batching ---
+export const batchItems = histogram({
+  name: 'godwit_batch_items',
+  help: 'Items a batch had when it closed, by queue',
+  labels: ['queue'],
+  buckets: SIZE_BUCKETS,
+});
+export const queueRefusals = counter({
+  name: 'godwit_queue_refusals_total',
+  help: 'Items refused because their queue was full, by queue',
+  labels: ['queue'],
+});
+
+// --- NATS ---
+export const busConnected = gauge({
+  name: 'godwit_bus_connected',
+  help: 'Whether the connection to NATS is up (1) or not (0)',
+  labels: [],
+});
+export const busConsumed = counter({
+  name: 'godwit_bus_consumed_total',
+  help: 'Jobs handled, by stream and outcome (ack, nak, term)',
+  labels: ['stream', 'outcome'],
+});
