@@ -397,6 +397,8 @@ export interface GetUserDevicesResponse {
 export interface UserDevices {
   userId: string;
   deviceIds: string[];
+  /** When each was registered, in the order of `device_ids`. */
+  registeredAtMs: number[];
 }
 
 export interface GetRelationsRequest {
@@ -4646,7 +4648,7 @@ export const GetUserDevicesResponse: MessageFns<GetUserDevicesResponse> = {
 };
 
 function createBaseUserDevices(): UserDevices {
-  return { userId: "", deviceIds: [] };
+  return { userId: "", deviceIds: [], registeredAtMs: [] };
 }
 
 export const UserDevices: MessageFns<UserDevices> = {
@@ -4656,6 +4658,13 @@ export const UserDevices: MessageFns<UserDevices> = {
     }
     for (const v of message.deviceIds) {
       writer.uint32(18).string(v!);
+    }
+    if (message.registeredAtMs.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.registeredAtMs) {
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -4689,6 +4698,24 @@ export const UserDevices: MessageFns<UserDevices> = {
             message.deviceIds.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag === 24) {
+              message.registeredAtMs.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.registeredAtMs.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4708,6 +4735,7 @@ export const UserDevices: MessageFns<UserDevices> = {
     const message = createBaseUserDevices();
     message.userId = object.userId ?? "";
     message.deviceIds = object.deviceIds?.map((e) => e) || [];
+    message.registeredAtMs = object.registeredAtMs?.map((e) => e) || [];
     return message;
   },
 };

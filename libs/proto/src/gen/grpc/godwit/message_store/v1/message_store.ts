@@ -235,6 +235,12 @@ export interface Mark {
 export interface GetCursorsRequest {
   userId: string;
   deviceId: string;
+  /**
+   * When the device was registered (account's clock, ms since 1970). A missing cursor is made at the highest seq whose
+   * server time is more than 60 s before it (clocks may differ; a few messages too many do no harm), 0: nothing was
+   * stored before, so at `start_seq`.
+   */
+  deviceSinceMs: number;
   /** At most 1,000. */
   conversations: CursorStart[];
 }
@@ -2630,7 +2636,7 @@ export const Mark: MessageFns<Mark> = {
 };
 
 function createBaseGetCursorsRequest(): GetCursorsRequest {
-  return { userId: "", deviceId: "", conversations: [] };
+  return { userId: "", deviceId: "", deviceSinceMs: 0, conversations: [] };
 }
 
 export const GetCursorsRequest: MessageFns<GetCursorsRequest> = {
@@ -2640,6 +2646,9 @@ export const GetCursorsRequest: MessageFns<GetCursorsRequest> = {
     }
     if (message.deviceId !== "") {
       writer.uint32(18).string(message.deviceId);
+    }
+    if (message.deviceSinceMs !== 0) {
+      writer.uint32(32).uint64(message.deviceSinceMs);
     }
     for (const v of message.conversations) {
       CursorStart.encode(v!, writer.uint32(26).fork()).join();
@@ -2676,6 +2685,14 @@ export const GetCursorsRequest: MessageFns<GetCursorsRequest> = {
             message.deviceId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deviceSinceMs = longToNumber(reader.uint64());
+            continue;
+          }
           case 3: {
             if (tag !== 26) {
               break;
@@ -2703,6 +2720,7 @@ export const GetCursorsRequest: MessageFns<GetCursorsRequest> = {
     const message = createBaseGetCursorsRequest();
     message.userId = object.userId ?? "";
     message.deviceId = object.deviceId ?? "";
+    message.deviceSinceMs = object.deviceSinceMs ?? 0;
     message.conversations = object.conversations?.map((e) => CursorStart.fromPartial(e)) || [];
     return message;
   },
@@ -3673,8 +3691,8 @@ export const MessageStoreServiceService = {
     responseDeserialize: (value: Buffer): RaiseCursorsResponse => RaiseCursorsResponse.decode(value),
   },
   /**
-   * Where a device stands in its conversations. A device without a cursor in a conversation gets one: the head, or the
-   * given start where that is higher.
+   * Where a device stands in its conversations. A device without a cursor in a conversation gets one: at the last
+   * message that was stored before the device was registered, or at the given start where that is higher.
    */
   getCursors: {
     path: "/godwit.message_store.v1.MessageStoreService/GetCursors" as const,
@@ -3745,8 +3763,8 @@ export interface MessageStoreServiceServer extends UntypedServiceImplementation 
   /** Raises delivered and read marks. Answers when they are stored (merged over some hundred ms). Idempotent. */
   raiseCursors: handleUnaryCall<RaiseCursorsRequest, RaiseCursorsResponse>;
   /**
-   * Where a device stands in its conversations. A device without a cursor in a conversation gets one: the head, or the
-   * given start where that is higher.
+   * Where a device stands in its conversations. A device without a cursor in a conversation gets one: at the last
+   * message that was stored before the device was registered, or at the given start where that is higher.
    */
   getCursors: handleUnaryCall<GetCursorsRequest, GetCursorsResponse>;
   /** Marks of members: of some, or paged over all, or those that changed since a time in several conversations. */
@@ -3816,8 +3834,8 @@ export interface MessageStoreServiceClient extends Client {
     callback: (error: ServiceError | null, response: RaiseCursorsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Where a device stands in its conversations. A device without a cursor in a conversation gets one: the head, or the
-   * given start where that is higher.
+   * Where a device stands in its conversations. A device without a cursor in a conversation gets one: at the last
+   * message that was stored before the device was registered, or at the given start where that is higher.
    */
   getCursors(
     request: GetCursorsRequest,
