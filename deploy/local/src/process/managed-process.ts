@@ -34,7 +34,7 @@ export class ManagedProcess {
   readonly #events = new EventEmitter<{ exit: [Exit] }>();
   #child: ChildProcess | undefined;
   #startedAt: number | undefined;
-  #ending = false;
+  #wanted = false;
 
   constructor(spec: ProcessSpec, watchdog: Watchdog) {
     this.spec = spec;
@@ -59,12 +59,24 @@ export class ManagedProcess {
     return this.running ? this.#startedAt : undefined;
   }
 
+  /** False once `stop` or `kill` was called, until the next `start`. */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  /** Resolves at the next end. */
+  async untilExit(): Promise<Exit> {
+    const [exit] = (await once(this.#events, 'exit')) as [Exit];
+    return exit;
+  }
+
   onExit(listener: (exit: Exit) => void): void {
     this.#events.on('exit', listener);
   }
 
   async start(): Promise<void> {
     if (this.running) return;
+    this.#watchdog.assertOpen();
     mkdirSync(path.dirname(this.spec.logFile), { recursive: true });
     mkdirSync(this.spec.cwd, { recursive: true });
     const log = openSync(this.spec.logFile, 'a');
@@ -77,11 +89,11 @@ export class ManagedProcess {
     });
     closeSync(log);
     this.#child = child;
-    this.#ending = false;
+    this.#wanted = true;
     if (child.pid !== undefined) this.#watchdog.add(child.pid);
     child.once('exit', (code, signal) => {
       if (child.pid !== undefined) this.#watchdog.forget(child.pid);
-      this.#events.emit('exit', { code, signal, wanted: this.#ending });
+      this.#events.emit('exit', { code, signal, wanted: !this.#wanted });
     });
     try {
       await once(child, 'spawn');
@@ -117,10 +129,10 @@ export class ManagedProcess {
   }
 
   async #end(signal: NodeJS.Signals, graceMs: number): Promise<void> {
+    this.#wanted = false;
     const child = this.#child;
     const pid = this.pid;
     if (child === undefined || pid === undefined) return;
-    this.#ending = true;
     const exited = once(child, 'exit');
     signalGroup(pid, signal);
     // A frozen process keeps every signal but SIGKILL until it goes on.

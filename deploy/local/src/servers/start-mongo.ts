@@ -5,7 +5,7 @@ import { ManagedProcess, waitUntilReady } from '../process/managed-process.js';
 import type { Watchdog } from '../process/watchdog.js';
 import { StackError } from '../stack-error.js';
 import { acquireServer } from './acquire-server.js';
-import { plainEnvironment, type Server, type ServerOptions, serverOf, silent } from './server.js';
+import { plainEnvironment, type Server, type ServerOptions, serverOf } from './server.js';
 
 const REPLICA_SET = 'rs0';
 const NOT_YET_INITIALIZED = 94;
@@ -19,7 +19,7 @@ export interface MongoServer extends Server {
 
 /** A replica set of one member for each port: transactions and change streams need a set, even of one. */
 export async function startMongo(options: ServerOptions): Promise<MongoServer> {
-  const { binary } = await acquireServer('mongod', options.report ?? silent);
+  const { binary } = await acquireServer('mongod', options);
   for (const port of options.ports) {
     await assertPortFree({ port, what: 'MongoDB', wayOut: 'Stop it, or set GODWIT_PORT_MONGO or --port-base.' });
   }

@@ -4,13 +4,13 @@ import { assertPortFree, LOOPBACK } from '../ports.js';
 import { ManagedProcess, waitUntilReady } from '../process/managed-process.js';
 import { StackError } from '../stack-error.js';
 import { acquireServer } from './acquire-server.js';
-import { plainEnvironment, type Server, type ServerOptions, serverOf, silent } from './server.js';
+import { plainEnvironment, type Server, type ServerOptions, serverOf } from './server.js';
 
 /** One nats-server with JetStream on disk. */
 export async function startNats(options: ServerOptions): Promise<Server> {
   const [port] = options.ports;
   if (port === undefined) throw new StackError('NATS needs one port.');
-  const { binary } = await acquireServer('nats-server', options.report ?? silent);
+  const { binary } = await acquireServer('nats-server', options);
   await assertPortFree({ port, what: 'NATS', wayOut: 'Stop it, or set GODWIT_PORT_NATS or --port-base.' });
   const args = [
     '--addr',

@@ -4,13 +4,13 @@ import { Redis } from 'ioredis';
 import { assertPortFree, LOOPBACK, REDIS_BUS_OFFSET } from '../ports.js';
 import { ManagedProcess, waitUntilReady } from '../process/managed-process.js';
 import { acquireServer } from './acquire-server.js';
-import { plainEnvironment, type Server, type ServerOptions, serverOf, silent } from './server.js';
+import { plainEnvironment, type Server, type ServerOptions, serverOf } from './server.js';
 
 const SLOTS = 16_384;
 
 /** A cluster of one master for each port (three make the smallest real one). Keeps nothing over a start. */
 export async function startRedisCluster(options: ServerOptions): Promise<Server> {
-  const { binary } = await acquireServer('redis-server', options.report ?? silent);
+  const { binary } = await acquireServer('redis-server', options);
   for (const port of options.ports.flatMap((clientPort) => [clientPort, clientPort + REDIS_BUS_OFFSET])) {
     await assertPortFree({ port, what: 'Redis', wayOut: 'Stop it, or set GODWIT_PORT_REDIS or --port-base.' });
   }

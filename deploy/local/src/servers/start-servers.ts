@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Watchdog } from '../process/watchdog.js';
-import type { Report } from './acquire-server.js';
-import type { Server } from './server.js';
+import type { Acquisition } from './acquire-server.js';
+import type { Server, ServerOptions } from './server.js';
 import { type MongoServer, startMongo } from './start-mongo.js';
 import { startNats } from './start-nats.js';
 import { startRedisCluster } from './start-redis.js';
@@ -19,12 +19,11 @@ export interface ExistingServers {
   readonly redis?: string | undefined;
 }
 
-export interface ServersOptions {
+export interface ServersOptions extends Acquisition {
   readonly dir: string;
   readonly ports: ServerPorts;
   readonly watchdog: Watchdog;
   readonly existing?: ExistingServers;
-  readonly report?: Report;
 }
 
 export interface Servers {
@@ -37,13 +36,11 @@ export interface Servers {
 
 /** The three servers of the stack at once: those that exist as they are, the others started in `dir`. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { dir, ports, watchdog, existing = {} } = options;
-  const report = options.report === undefined ? {} : { report: options.report };
-  const at = (name: string, serverPorts: readonly number[]) => ({
+  const { dir, ports, existing = {} } = options;
+  const at = (name: string, serverPorts: readonly number[]): ServerOptions => ({
+    ...options,
     dir: path.join(dir, name),
     ports: serverPorts,
-    watchdog,
-    ...report,
   });
   const [mongo, nats, redis] = await Promise.all([
     existing.mongo === undefined ? startMongo(at('mongo', ports.mongo)) : undefined,

@@ -1,0 +1,28 @@
+import path from 'node:path';
+import colors from 'picocolors';
+import type { StackState } from '../state-file.js';
+
+/** How to use a stack that runs, for the end of `npm start`. */
+export function usageOf(state: StackState, dir: string): string {
+  const [edge = ''] = state.edges;
+  const shown = (file: string): string => path.relative(process.cwd(), file) || '.';
+  const command = (text: string): string => colors.cyan(text);
+  const option = edge === 'ws://127.0.0.1:8080' ? '' : ` --edge ${edge}`;
+  return [
+    '',
+    colors.bold(`Godwit is running.`),
+    `  WebSocket    ${state.edges.join('  ')}`,
+    `  HTTP         ${state.edges.map((url) => url.replace(/^ws/, 'http')).join('  ')}`,
+    `  SMS codes    ${shown(state.smsOutbox ?? '')}`,
+    `  API key      ${shown(path.join(dir, 'secrets.json'))} (adminApiKey: every scope, for this stack only)`,
+    `  Logs         ${shown(path.join(dir, 'logs'))}`,
+    '',
+    'Chat, each line in a shell of its own:',
+    `  ${command(`npm run -s godwit --${option} --profile alice register +15550100001 alice`)}`,
+    `  ${command(`npm run -s godwit --${option} --profile bob register +15550100002 bob`)}`,
+    `  ${command(`npm run -s godwit --${option} --profile alice chat bob`)}`,
+    `  ${command(`npm run -s godwit --${option} --profile bob chat alice`)}`,
+    `What else the CLI does: ${command('npm run -s godwit -- --help')}. The state of the stack: ${command('npm run status')}.`,
+    '',
+  ].join('\n');
+}

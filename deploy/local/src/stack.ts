@@ -1,0 +1,367 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { assertPortFree, freePort, LOOPBACK } from './ports.js';
+import { ManagedProcess, waitUntilReady } from './process/managed-process.js';
+import { Supervisor } from './process/supervisor.js';
+import { Watchdog } from './process/watchdog.js';
+import type { Report } from './servers/acquire-server.js';
+import { type ExistingServers, type Servers, startServers } from './servers/start-servers.js';
+import { silent } from './servers/server.js';
+import { edgeUrls, environmentOf, type FleetSettings } from './service-environment.js';
+import { newSecrets, type StackSecrets } from './secrets.js';
+import { smsCode } from './sms-outbox.js';
+import { StackError } from './stack-error.js';
+import {
+  DEFAULT_PORTS,
+  type FleetService,
+  GODWIT_FLEET,
+  planned,
+  type PortPlan,
+  type PortSource,
+  type Replica,
+  replicasOf,
+} from './topology.js';
+
+const READY_TIMEOUT_MS = 60_000;
+
+export interface StackOptions {
+  /** Folder for data and logs; made if it is not there. A second start on it finds the data of the first. */
+  readonly dir: string;
+  /** `free` for any free ports; the default are those that the README names. */
+  readonly ports?: 'free' | PortPlan;
+  /** Three members take longer to start and can lose one. */
+  readonly mongo?: { readonly members: 1 | 3 };
+  /** Whether what ends unasked is started again. */
+  readonly supervise?: boolean;
+  readonly namespace?: string;
+  /** Random unless given. */
+  readonly secrets?: StackSecrets;
+  /** Environment of all services. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Environment of a service's replicas (`router`) or of one of them (`router-0`). */
+  readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly existing?: ExistingServers;
+  readonly fleet?: readonly FleetService[];
+  readonly report?: Report;
+  /** Called whenever a process has come or gone. */
+  readonly onChange?: (stack: Stack) => void;
+  /** Ends a start that is under way: everything started so far is killed, and `start` rejects. */
+  readonly signal?: AbortSignal;
+}
+
+interface StackParts {
+  readonly options: StackOptions;
+  readonly watchdog: Watchdog;
+  readonly supervisor: Supervisor;
+  readonly servers: Servers;
+  readonly replicas: readonly Replica[];
+  readonly processes: ReadonlyMap<string, ManagedProcess>;
+  readonly secrets: StackSecrets;
+}
+
+/** The whole local fleet on real servers, every process of it a real one. */
+export class Stack implements AsyncDisposable {
+  readonly #parts: StackParts;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(parts: StackParts) {
+    this.#parts = parts;
+  }
+
+  static async start(options: StackOptions): Promise<Stack> {
+    const watchdog = Watchdog.start();
+    const { signal } = options;
+    const interrupt = (): void => void watchdog.close();
+    signal?.addEventListener('abort', interrupt, { once: true });
+    try {
+      signal?.throwIfAborted();
+      const stack = await startStack(options, watchdog, (parts) => new Stack(parts));
+      signal?.throwIfAborted();
+      return stack;
+    } catch (error) {
+      await watchdog.close();
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', interrupt);
+    }
+  }
+
+  get dir(): string {
+    return this.#parts.options.dir;
+  }
+
+  /** URLs, and those servers which the stack started itself, to be killed and restarted. */
+  get servers(): Servers {
+    return this.#parts.servers;
+  }
+
+  /** WebSocket URLs of the edges. */
+  get edges(): readonly string[] {
+    return edgeUrls(this.#parts.replicas);
+  }
+
+  get replicas(): readonly Replica[] {
+    return this.#parts.replicas;
+  }
+
+  /** All processes, servers first. */
+  get processes(): readonly ManagedProcess[] {
+    return [...serverProcesses(this.#parts.servers), ...this.#parts.processes.values()];
+  }
+
+  get secrets(): StackSecrets {
+    return this.#parts.secrets;
+  }
+
+  get smsOutbox(): string {
+    return smsOutboxIn(this.dir);
+  }
+
+  restartsOf(name: string): number {
+    return this.#parts.supervisor.restartsOf(name);
+  }
+
+  /** The newest one-time code for a phone number. */
+  smsCode(phone: string): Promise<string> {
+    return smsCode(this.smsOutbox, phone);
+  }
+
+  /** `host:port` of a service's gRPC server. */
+  grpcAddress(name: string): string {
+    return `${LOOPBACK}:${String(this.#replica(name).grpcPort)}`;
+  }
+
+  /** Health, readiness and metrics of a service. */
+  httpUrl(name: string): string {
+    return `http://${LOOPBACK}:${String(this.#replica(name).httpPort)}`;
+  }
+
+  process(name: string): ManagedProcess {
+    const managed = this.processes.find((candidate) => candidate.name === name);
+    if (managed === undefined) {
+      const known = this.processes.map((candidate) => candidate.name).join(', ');
+      throw new StackError(`There is no process ${name} in this stack; there are ${known}.`);
+    }
+    return managed;
+  }
+
+  /** Kills a process as if from outside, and waits for its end. A supervised one comes back by itself. */
+  async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const managed = this.process(name);
+    const ended = managed.untilExit();
+    managed.signal(signal);
+    await ended;
+  }
+
+  /** Freezes a process: it keeps its connections and answers nothing. */
+  pause(name: string): void {
+    this.process(name).pause();
+  }
+
+  resume(name: string): void {
+    this.process(name).resume();
+  }
+
+  /** SIGTERM, and not started again before `restart`. */
+  async stopProcess(name: string): Promise<void> {
+    await this.process(name).stop();
+  }
+
+  /** Stops a process in good order if it runs, starts it and waits until it is ready. */
+  async restart(name: string): Promise<void> {
+    const managed = this.process(name);
+    await managed.stop();
+    await managed.start();
+    if (this.#parts.processes.has(name)) await this.waitReady(name);
+  }
+
+  async waitReady(name: string, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
+    await readyReplica(this.#replica(name), this.process(name), timeoutMs);
+  }
+
+  /** Everything a process has written, over all its starts. */
+  async logs(name: string): Promise<string> {
+    return readFile(this.process(name).spec.logFile, 'utf8');
+  }
+
+  /** Edges first, servers last; after it nothing runs. */
+  async stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    await this.#stopping;
+  }
+
+  /** Everything at once, as a power failure. */
+  async killAll(): Promise<void> {
+    this.#parts.supervisor.end();
+    await this.#parts.watchdog.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stopAll(): Promise<void> {
+    const { supervisor, replicas, servers, watchdog } = this.#parts;
+    supervisor.end();
+    const tiers = [...new Set(replicas.map((replica) => replica.service.stopTier))].sort((a, b) => a - b);
+    for (const tier of tiers) {
+      const names = replicas.filter((replica) => replica.service.stopTier === tier).map((replica) => replica.name);
+      await Promise.all(names.map((name) => this.process(name).stop()));
+    }
+    await Promise.all([servers.mongo?.stop(), servers.nats?.stop(), servers.redis?.stop()]);
+    await watchdog.close();
+  }
+
+  #replica(name: string): Replica {
+    const replica = this.#parts.replicas.find((candidate) => candidate.name === name);
+    if (replica === undefined) {
+      const known = this.#parts.replicas.map((candidate) => candidate.name).join(', ');
+      throw new StackError(`There is no service replica ${name} in this stack; there are ${known}.`);
+    }
+    return replica;
+  }
+}
+
+async function startStack(
+  options: StackOptions,
+  watchdog: Watchdog,
+  make: (parts: StackParts) => Stack,
+): Promise<Stack> {
+  const report = options.report ?? silent;
+  const fleet = options.fleet ?? GODWIT_FLEET;
+  assertBuilt(fleet);
+  await mkdir(options.dir, { recursive: true });
+  const port = portSourceOf(options);
+  const replicas = await replicasOf(fleet, port);
+  await assertPortsFree(replicas);
+  const since = Date.now();
+  report('Starting MongoDB, NATS and Redis ...');
+  const servers = await startServers({
+    dir: path.join(options.dir, 'servers'),
+    ports: {
+      mongo: await take(port, 'mongo', options.mongo?.members ?? 1),
+      nats: await port('nats'),
+      redis: await take(port, 'redis', 3),
+    },
+    watchdog,
+    report,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.existing === undefined ? {} : { existing: options.existing }),
+  });
+  report(`Servers are up after ${secondsSince(since)} s. Starting ${String(replicas.length)} services ...`);
+  const secrets = options.secrets ?? newSecrets();
+  const processes = serviceProcesses({ options, watchdog, replicas, servers, secrets });
+  let stack: Stack | undefined;
+  const onChange = (): void => {
+    if (stack !== undefined) options.onChange?.(stack);
+  };
+  const supervisor = new Supervisor({ report, onChange });
+  stack = make({ options, watchdog, supervisor, servers, replicas, processes, secrets });
+  await Promise.all([...processes.values()].map((managed) => managed.start()));
+  onChange();
+  await Promise.all(replicas.map((replica) => readyReplica(replica, stack.process(replica.name), READY_TIMEOUT_MS)));
+  if (options.supervise === true) superviseAll(stack, supervisor);
+  report(`The fleet is ready after ${secondsSince(since)} s.`);
+  return stack;
+}
+
+function superviseAll(stack: Stack, supervisor: Supervisor): void {
+  const services = new Set(stack.replicas.map((replica) => replica.name));
+  for (const managed of stack.processes) {
+    const ready = (): Promise<void> => (services.has(managed.name) ? stack.waitReady(managed.name) : Promise.resolve());
+    supervisor.watch({ managed, ready });
+  }
+}
+
+function secondsSince(start: number): string {
+  return ((Date.now() - start) / 1000).toFixed(1);
+}
+
+function portSourceOf(options: StackOptions): PortSource {
+  return options.ports === 'free' ? freePort : planned(options.ports ?? DEFAULT_PORTS);
+}
+
+async function take(port: PortSource, kind: keyof PortPlan, count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await port(kind));
+  return ports;
+}
+
+function assertBuilt(fleet: readonly FleetService[]): void {
+  const missing = fleet.filter(({ main }) => !existsSync(main)).map(({ service }) => service);
+  if (missing.length > 0) {
+    throw new StackError(`Not built: ${missing.join(', ')}. Run npm start, which builds, or npx tsc -b.`);
+  }
+}
+
+async function assertPortsFree(replicas: readonly Replica[]): Promise<void> {
+  for (const { name, publicPort, grpcPort, httpPort } of replicas) {
+    if (publicPort !== undefined) await assertPortFree(claim(publicPort, name, 'GODWIT_PORT_EDGE'));
+    await assertPortFree(claim(grpcPort, `${name} (gRPC)`, 'GODWIT_PORT_GRPC'));
+    await assertPortFree(claim(httpPort, `${name} (health)`, 'GODWIT_PORT_HTTP'));
+  }
+}
+
+function claim(port: number, what: string, variable: string): { port: number; what: string; wayOut: string } {
+  return { port, what, wayOut: `Stop it, or move the stack: ${variable}=<port>, or npm start -- --port-base <port>.` };
+}
+
+interface ServicesPlan {
+  readonly options: StackOptions;
+  readonly watchdog: Watchdog;
+  readonly replicas: readonly Replica[];
+  readonly servers: Servers;
+  readonly secrets: StackSecrets;
+}
+
+function serviceProcesses({
+  options,
+  watchdog,
+  replicas,
+  servers,
+  secrets,
+}: ServicesPlan): Map<string, ManagedProcess> {
+  const settings: FleetSettings = {
+    site: { dir: options.dir, smsOutbox: smsOutboxIn(options.dir) },
+    namespace: options.namespace ?? 'godwit',
+    secrets,
+    urls: servers.urls,
+    replicas,
+    env: options.env ?? {},
+    envOf: options.envOf ?? {},
+  };
+  const processes = new Map<string, ManagedProcess>();
+  for (const replica of replicas) {
+    const spec = {
+      name: replica.name,
+      command: process.execPath,
+      args: ['--enable-source-maps', replica.service.main],
+      env: environmentOf(replica, settings),
+      cwd: options.dir,
+      logFile: path.join(options.dir, 'logs', `${replica.name}.log`),
+    };
+    processes.set(replica.name, new ManagedProcess(spec, watchdog));
+  }
+  return processes;
+}
+
+function smsOutboxIn(dir: string): string {
+  return path.resolve(dir, 'sms.log');
+}
+
+function serverProcesses({ mongo, nats, redis }: Servers): ManagedProcess[] {
+  return [mongo, nats, redis].flatMap((server) => [...(server?.processes ?? [])]);
+}
+
+async function readyReplica(replica: Replica, managed: ManagedProcess, timeoutMs: number): Promise<void> {
+  await waitUntilReady(managed, { timeoutMs, check: () => readinessComplaint(replica.httpPort) });
+}
+
+/** Why a service says it is not ready, or undefined when it is. */
+export async function readinessComplaint(httpPort: number): Promise<string | undefined> {
+  const response = await fetch(`http://${LOOPBACK}:${String(httpPort)}/readyz`, { signal: AbortSignal.timeout(2000) });
+  const text = await response.text();
+  return response.ok ? undefined : `/readyz says ${String(response.status)}: ${text.slice(0, 200)}`;
+}

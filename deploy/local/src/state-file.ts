@@ -1,0 +1,95 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { isSameProcess, processStart } from './process/process-identity.js';
+import type { Stack } from './stack.js';
+
+export interface ProcessState {
+  readonly name: string;
+  /** Undefined while it is down. */
+  readonly pid?: number | undefined;
+  /** See `processStart`. */
+  readonly start?: string | undefined;
+  readonly port?: number | undefined;
+  readonly httpPort?: number | undefined;
+  readonly startedAt?: number | undefined;
+  readonly restarts: number;
+  readonly logFile: string;
+}
+
+/** What a launcher tells other commands about its stack, in `stack.json` of the state folder. */
+export interface StackState {
+  readonly status: 'starting' | 'running' | 'stopping';
+  readonly launcher: { readonly pid: number; readonly start: string };
+  readonly startedAt: number;
+  readonly edges: readonly string[];
+  readonly urls?: { readonly mongo: string; readonly nats: string; readonly redis: string };
+  readonly smsOutbox?: string;
+  /** With every scope; see `secrets.json`. */
+  readonly adminApiKey?: string;
+  readonly processes: readonly ProcessState[];
+}
+
+export function stateFileIn(dir: string): string {
+  return path.join(dir, 'stack.json');
+}
+
+/** The state of the stack that runs on this folder; undefined when its launcher is gone. */
+export function readState(dir: string): StackState | undefined {
+  try {
+    const state = JSON.parse(readFileSync(stateFileIn(dir), 'utf8')) as StackState;
+    return isSameProcess(state.launcher.pid, state.launcher.start) ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function writeState(dir: string, state: StackState): void {
+  mkdirSync(dir, { recursive: true });
+  const file = stateFileIn(dir);
+  const scratch = `${file}.${String(process.pid)}`;
+  writeFileSync(scratch, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(scratch, file);
+}
+
+export function removeState(dir: string): void {
+  rmSync(stateFileIn(dir), { force: true });
+}
+
+export function startingState(): StackState {
+  return {
+    status: 'starting',
+    launcher: { pid: process.pid, start: processStart(process.pid) },
+    startedAt: Date.now(),
+    edges: [],
+    processes: [],
+  };
+}
+
+export function stateOf(stack: Stack, status: StackState['status'], since: StackState): StackState {
+  return {
+    ...since,
+    status,
+    edges: stack.edges,
+    urls: stack.servers.urls,
+    smsOutbox: stack.smsOutbox,
+    adminApiKey: stack.secrets.adminApiKey,
+    processes: stack.processes.map((managed) => {
+      const replica = stack.replicas.find((candidate) => candidate.name === managed.name);
+      return {
+        name: managed.name,
+        pid: managed.pid,
+        start: managed.pid === undefined ? undefined : processStart(managed.pid),
+        port: replica === undefined ? portIn(managed.spec.args) : (replica.publicPort ?? replica.grpcPort),
+        httpPort: replica?.httpPort,
+        startedAt: managed.startedAt,
+        restarts: stack.restartsOf(managed.name),
+        logFile: managed.spec.logFile,
+      };
+    }),
+  };
+}
+
+function portIn(args: readonly string[]): number | undefined {
+  const port = Number(args[args.indexOf('--port') + 1]);
+  return Number.isInteger(port) ? port : undefined;
+}
