@@ -35,7 +35,8 @@ export const parseConversation = (value: unknown): Conversation | undefined => {
     const id = value.slice(2);
     return isId(id) ? { kind: 'group', id } : undefined;
   }
-  if (value.length !== PRIVATE_LENGTH || !value.startsWith('p:') || value.charAt(2 + ID_LENGTH) !== ':') return undefined;
+  if (value.length !== PRIVATE_LENGTH || !value.startsWith('p:') || value.charAt(2 + ID_LENGTH) !== ':')
+    return undefined;
   const first = value.slice(2, 2 + ID_LENGTH);
   const second = value.slice(3 + ID_LENGTH);
   return isId(first) && isId(second) && first < second ? { kind: 'private', users: [first, second] } : undefined;
@@ -44,7 +45,10 @@ export const parseConversation = (value: unknown): Conversation | undefined => {
 export const isConversationId = (value: unknown): value is string => parseConversation(value) !== undefined;
 
 /** The other user of a private conversation, or undefined when `user` is not one of the two. */
-export const peerOf = (conversation: { readonly users: readonly [string, string] }, user: string): string | undefined => {
+export const peerOf = (
+  conversation: { readonly users: readonly [string, string] },
+  user: string,
+): string | undefined => {
   const [a, b] = conversation.users;
   if (user === a) return b;
   return user === b ? a : undefined;

@@ -55,7 +55,11 @@ export const baseSettings = ({ service, grpcPort, httpPort }: BaseDefaults) => (
 export type BaseConfig = ConfigOf<ReturnType<typeof baseSettings>>;
 
 /** The stores and the bus, for the services that use them. */
-export const mongoUrl = url('GODWIT_MONGO_URL', ['mongodb', 'mongodb+srv'], 'mongodb://127.0.0.1:27117/?replicaSet=rs0');
+export const mongoUrl = url(
+  'GODWIT_MONGO_URL',
+  ['mongodb', 'mongodb+srv'],
+  'mongodb://127.0.0.1:27117/?replicaSet=rs0',
+);
 export const natsUrl = url('GODWIT_NATS_URL', ['nats', 'tls'], 'nats://127.0.0.1:4322');
 export const redisUrl = url(
   'GODWIT_REDIS_URL',

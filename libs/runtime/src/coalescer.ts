@@ -35,7 +35,8 @@ export class Coalescer<K, V> {
   /** Takes the value; false when there is no room for another key until the running flush is through. */
   set(key: K, value: V): boolean {
     const older = this.#pending.get(key);
-    if (older === undefined && this.#pending.size >= this.#options.maxKeys && this.#flushing !== undefined) return false;
+    if (older === undefined && this.#pending.size >= this.#options.maxKeys && this.#flushing !== undefined)
+      return false;
     this.#pending.set(key, older === undefined ? value : this.#options.merge(older, value));
     if (this.#pending.size >= this.#options.maxKeys) this.#start();
     else this.#arm();

@@ -36,7 +36,8 @@ export class ConfigError extends Error {
   }
 }
 
-const isSetting = (node: Setting<unknown> | SettingTree): node is Setting<unknown> => typeof node['read'] === 'function';
+const isSetting = (node: Setting<unknown> | SettingTree): node is Setting<unknown> =>
+  typeof node['read'] === 'function';
 
 const describe = (error: unknown): string => {
   if (error instanceof z.ZodError) return error.issues.map((issue) => issue.message).join('; ');
@@ -123,7 +124,10 @@ export interface IntegerRange {
   readonly fallback?: number;
 }
 
-export const integer = (name: string, { min = 0, max = Number.MAX_SAFE_INTEGER, fallback }: IntegerRange = {}): Setting<number> =>
+export const integer = (
+  name: string,
+  { min = 0, max = Number.MAX_SAFE_INTEGER, fallback }: IntegerRange = {},
+): Setting<number> =>
   setting(
     name,
     parsedBy((value) => {

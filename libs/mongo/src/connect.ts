@@ -1,0 +1,81 @@
+import { MongoClient, type Db, type MongoClientOptions } from 'mongodb';
+import { retry } from '@godwit/runtime/backoff';
+import type { Logger } from '@godwit/runtime/logger';
+
+export interface MongoOptions {
+  readonly url: string;
+  readonly database: string;
+  /** Shows in the server's log and `currentOp`. */
+  readonly appName: string;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+  /** Connections at most (default 64). */
+  readonly maxPoolSize?: number;
+  /** Publishes the driver's command events, for tests that watch them. */
+  readonly monitorCommands?: boolean;
+}
+
+export interface Mongo {
+  readonly client: MongoClient;
+  readonly db: Db;
+  /** True when the primary answers. */
+  ping(): Promise<true | string>;
+  close(): Promise<void>;
+}
+
+// A write that isn't on a majority in this time is "unknown", which whoever asked must treat as such.
+const WRITE_TIMEOUT_MS = 10_000;
+// Above the write timeout, so that a slow majority is told by the server and not by a cut connection.
+const SOCKET_TIMEOUT_MS = 15_000;
+const SERVER_SELECTION_MS = 5_000;
+// About a minute in all: long enough for a replica set that is just being initiated.
+const STARTUP = { attempts: 12, minMs: 200, maxMs: 2_000 };
+
+/**
+ * Connects with what an ack promises: writes acknowledged by a majority and journaled, reads at majority from the
+ * primary. Binary fields are read as Buffer. Retries while the servers come up; throws when they don't.
+ */
+export const connectMongo = async (options: MongoOptions): Promise<Mongo> => {
+  const client = new MongoClient(options.url, clientOptions(options));
+  try {
+    await retry(() => client.connect(), {
+      ...STARTUP,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      onRetry: (error) => {
+        options.logger.warn({ err: error }, 'MongoDB does not answer yet');
+      },
+    });
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  const db = client.db(options.database);
+  return {
+    client,
+    db,
+    ping: async () => {
+      await db.command({ ping: 1 }, { timeoutMS: 1_000 });
+      return true;
+    },
+    close: () => client.close(),
+  };
+};
+
+const clientOptions = ({ appName, maxPoolSize = 64, monitorCommands = false }: MongoOptions): MongoClientOptions => ({
+  appName,
+  maxPoolSize,
+  monitorCommands,
+  minPoolSize: 2,
+  writeConcern: { w: 'majority', journal: true, wtimeoutMS: WRITE_TIMEOUT_MS },
+  readConcern: { level: 'majority' },
+  readPreference: 'primary',
+  retryWrites: true,
+  retryReads: true,
+  serverSelectionTimeoutMS: SERVER_SELECTION_MS,
+  connectTimeoutMS: SERVER_SELECTION_MS,
+  socketTimeoutMS: SOCKET_TIMEOUT_MS,
+  waitQueueTimeoutMS: SERVER_SELECTION_MS,
+  heartbeatFrequencyMS: 2_000,
+  ignoreUndefined: true,
+  promoteBuffers: true,
+});
