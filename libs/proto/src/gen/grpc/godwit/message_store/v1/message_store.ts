@@ -29,7 +29,10 @@ export interface AppendRequest {
   /** First on a stream. */
   hello: RouterHello | undefined;
   items: AppendItem[];
-  /** Fanned out: everything of the conversation up to and including `seq`. */
+  /**
+   * Fanned out: everything of the conversation up to and including `seq` that this stream acked or ordered. Goes to the
+   * replica that acked or ordered it, whoever owns the conversation now.
+   */
   confirmations: Confirmation[];
 }
 
@@ -73,8 +76,13 @@ export interface Confirmation {
 
 export interface AppendResponse {
   outcomes: AppendOutcome[];
-  /** Read the log of these conversations and fan it out: somebody else did not. */
+  /**
+   * Read the log of these conversations and fan it out: somebody else did not. Confirmed on this stream like own appends;
+   * without a confirmation within 3 s the order goes to another router.
+   */
   orders: FanOutOrder[];
+  /** Tell the senders that these messages expired before every member had them. Not confirmed: `Head.expired_seq` keeps it. */
+  expired: ExpiredNotice[];
 }
 
 export interface AppendOutcome {
@@ -91,7 +99,9 @@ export interface AppendOutcome {
   /** With `lookup_only`: nothing is stored under the id. */
   { $case: "notFound"; value: NotFound } | //
   /** Nothing was decided; the same item may be sent again with `retry`. */
-  { $case: "unavailable"; value: Unavailable } | undefined;
+  { $case: "unavailable"; value: Unavailable } | //
+  /** The item breaks this contract; it will never be taken. */
+  { $case: "malformed"; value: Malformed } | undefined;
 }
 
 export interface Appended {
@@ -125,6 +135,11 @@ export interface TargetRefused {
 export interface NotFound {
 }
 
+export interface Malformed {
+  field: string;
+  problem: string;
+}
+
 export interface Unavailable {
   retryAfterMs: number;
 }
@@ -132,6 +147,16 @@ export interface Unavailable {
 export interface FanOutOrder {
   conversationId: string;
   fromSeq: number;
+  /** Up to here, included; what was stored later has its own way to be confirmed. */
+  toSeq: number;
+}
+
+export interface ExpiredNotice {
+  conversationId: string;
+  /** All from this sender. */
+  fromSeq: number;
+  toSeq: number;
+  senderUserId: string;
 }
 
 export interface StoredMessage {
@@ -159,10 +184,11 @@ export interface GetMessagesRequest {
   afterSeq: number;
   /** Only below; 0: no bound. */
   beforeSeq: number;
+  /** Server time, included. */
   fromMs: number;
-  /** 0: no bound. */
+  /** Server time, not included; 0: no bound. */
   toMs: number;
-  /** 1 to 512. */
+  /** 1 to 512. An answer may have fewer and `more`: some 4 MiB of envelopes are the other bound. */
   limit: number;
   newestFirst: boolean;
 }
@@ -198,6 +224,7 @@ export interface Head {
 }
 
 export interface RaiseCursorsRequest {
+  /** At most 1,000. */
   raises: CursorRaise[];
 }
 
@@ -247,7 +274,7 @@ export interface GetCursorsRequest {
 
 export interface CursorStart {
   conversationId: string;
-  /** The lowest cursor that makes sense for the user: before the first seq it was a member of. */
+  /** The lowest cursor that makes sense for the user: the seq before the first one it may see. */
   startSeq: number;
 }
 
@@ -263,10 +290,13 @@ export interface DeviceCursor {
 }
 
 export interface GetMarksRequest {
-  /** One conversation, or up to 1,000 with `changed_since_ms`. */
+  /** 1 to 1,000. */
   conversationIds: string[];
+  /** At most 1,000; empty: all. */
   userIds: string[];
+  /** 0: all. Compared with the store's clock: ask from a few seconds earlier. */
   changedSinceMs: number;
+  /** At most 1,000; 0: 1,000. */
   pageSize: number;
   pageToken: string;
 }
@@ -775,7 +805,7 @@ export const Confirmation: MessageFns<Confirmation> = {
 };
 
 function createBaseAppendResponse(): AppendResponse {
-  return { outcomes: [], orders: [] };
+  return { outcomes: [], orders: [], expired: [] };
 }
 
 export const AppendResponse: MessageFns<AppendResponse> = {
@@ -785,6 +815,9 @@ export const AppendResponse: MessageFns<AppendResponse> = {
     }
     for (const v of message.orders) {
       FanOutOrder.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.expired) {
+      ExpiredNotice.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -818,6 +851,14 @@ export const AppendResponse: MessageFns<AppendResponse> = {
             message.orders.push(FanOutOrder.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expired.push(ExpiredNotice.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -837,6 +878,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
     const message = createBaseAppendResponse();
     message.outcomes = object.outcomes?.map((e) => AppendOutcome.fromPartial(e)) || [];
     message.orders = object.orders?.map((e) => FanOutOrder.fromPartial(e)) || [];
+    message.expired = object.expired?.map((e) => ExpiredNotice.fromPartial(e)) || [];
     return message;
   },
 };
@@ -871,6 +913,9 @@ export const AppendOutcome: MessageFns<AppendOutcome> = {
         break;
       case "unavailable":
         Unavailable.encode(message.outcome.value, writer.uint32(66).fork()).join();
+        break;
+      case "malformed":
+        Malformed.encode(message.outcome.value, writer.uint32(74).fork()).join();
         break;
     }
     return writer;
@@ -953,6 +998,14 @@ export const AppendOutcome: MessageFns<AppendOutcome> = {
             message.outcome = { $case: "unavailable", value: Unavailable.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.outcome = { $case: "malformed", value: Malformed.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1011,6 +1064,12 @@ export const AppendOutcome: MessageFns<AppendOutcome> = {
       case "unavailable": {
         if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
           message.outcome = { $case: "unavailable", value: Unavailable.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+      case "malformed": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "malformed", value: Malformed.fromPartial(object.outcome.value) };
         }
         break;
       }
@@ -1397,6 +1456,73 @@ export const NotFound: MessageFns<NotFound> = {
   },
 };
 
+function createBaseMalformed(): Malformed {
+  return { field: "", problem: "" };
+}
+
+export const Malformed: MessageFns<Malformed> = {
+  encode(message: Malformed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.field !== "") {
+      writer.uint32(10).string(message.field);
+    }
+    if (message.problem !== "") {
+      writer.uint32(18).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Malformed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMalformed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Malformed>): Malformed {
+    return Malformed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Malformed>): Malformed {
+    const message = createBaseMalformed();
+    message.field = object.field ?? "";
+    message.problem = object.problem ?? "";
+    return message;
+  },
+};
+
 function createBaseUnavailable(): Unavailable {
   return { retryAfterMs: 0 };
 }
@@ -1453,7 +1579,7 @@ export const Unavailable: MessageFns<Unavailable> = {
 };
 
 function createBaseFanOutOrder(): FanOutOrder {
-  return { conversationId: "", fromSeq: 0 };
+  return { conversationId: "", fromSeq: 0, toSeq: 0 };
 }
 
 export const FanOutOrder: MessageFns<FanOutOrder> = {
@@ -1463,6 +1589,9 @@ export const FanOutOrder: MessageFns<FanOutOrder> = {
     }
     if (message.fromSeq !== 0) {
       writer.uint32(16).uint64(message.fromSeq);
+    }
+    if (message.toSeq !== 0) {
+      writer.uint32(24).uint64(message.toSeq);
     }
     return writer;
   },
@@ -1496,6 +1625,14 @@ export const FanOutOrder: MessageFns<FanOutOrder> = {
             message.fromSeq = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toSeq = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1515,6 +1652,98 @@ export const FanOutOrder: MessageFns<FanOutOrder> = {
     const message = createBaseFanOutOrder();
     message.conversationId = object.conversationId ?? "";
     message.fromSeq = object.fromSeq ?? 0;
+    message.toSeq = object.toSeq ?? 0;
+    return message;
+  },
+};
+
+function createBaseExpiredNotice(): ExpiredNotice {
+  return { conversationId: "", fromSeq: 0, toSeq: 0, senderUserId: "" };
+}
+
+export const ExpiredNotice: MessageFns<ExpiredNotice> = {
+  encode(message: ExpiredNotice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conversationId !== "") {
+      writer.uint32(10).string(message.conversationId);
+    }
+    if (message.fromSeq !== 0) {
+      writer.uint32(16).uint64(message.fromSeq);
+    }
+    if (message.toSeq !== 0) {
+      writer.uint32(24).uint64(message.toSeq);
+    }
+    if (message.senderUserId !== "") {
+      writer.uint32(34).string(message.senderUserId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExpiredNotice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExpiredNotice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromSeq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toSeq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.senderUserId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExpiredNotice>): ExpiredNotice {
+    return ExpiredNotice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExpiredNotice>): ExpiredNotice {
+    const message = createBaseExpiredNotice();
+    message.conversationId = object.conversationId ?? "";
+    message.fromSeq = object.fromSeq ?? 0;
+    message.toSeq = object.toSeq ?? 0;
+    message.senderUserId = object.senderUserId ?? "";
     return message;
   },
 };
