@@ -170,5 +170,5 @@ const runOn = async <T>(
     throw isAnswer(error) ? error : new RedisUnavailable(error);
   }
   if (result === late) throw new RedisUnavailable(new Error('no answer in time'));
-  return result as T;
+  return result;
 };

@@ -4,7 +4,7 @@ import xxhash from 'xxhash-wasm';
 // is about 1/sqrt(points) = 4 %); a fleet of 100 nodes costs 400 KB.
 const POINTS_PER_NODE = 512;
 
-const { h32, h64ToString } = await xxhash();
+const hasher = await xxhash();
 
 interface Point {
   readonly hash: number;
@@ -25,9 +25,9 @@ export class HashRing {
 
   constructor(members: Iterable<string>) {
     this.members = [...new Set(members)].sort();
-    this.version = h64ToString(this.members.join('\n'));
+    this.version = hasher.h64ToString(this.members.join('\n'));
     const points: Point[] = this.members.flatMap((name, node) =>
-      Array.from({ length: POINTS_PER_NODE }, (_, index) => ({ hash: h32(`${name}#${String(index)}`), node })),
+      Array.from({ length: POINTS_PER_NODE }, (_, index) => ({ hash: hasher.h32(`${name}#${String(index)}`), node })),
     );
     // Where two points collide, the name that sorts first wins: any order would do, if it is the same everywhere.
     points.sort((a, b) => a.hash - b.hash || a.node - b.node);
@@ -58,7 +58,7 @@ export class HashRing {
   }
 
   #firstPoint(key: string): number {
-    const hash = h32(key);
+    const hash = hasher.h32(key);
     let low = 0;
     let high = this.#hashes.length;
     while (low < high) {

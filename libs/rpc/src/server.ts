@@ -55,7 +55,7 @@ export const serve = <D extends Definition>(
   definition: D,
   handlers: Handlers<D>,
   apiKeyScopes: { readonly [N in keyof D]?: string } = {},
-): ServedService => ({ definition, handlers, apiKeyScopes: apiKeyScopes as ServedService['apiKeyScopes'] });
+): ServedService => ({ definition, handlers, apiKeyScopes: apiKeyScopes });
 
 export interface RpcServerOptions {
   readonly listen: HostPort;
