@@ -1,0 +1,54 @@
+import type { Error as WireError } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
+
+/** What is stored under a client message id that was used for another body. */
+export interface StoredUnderId {
+  readonly seq: number;
+  readonly serverTimeMs: number;
+  readonly bodyHash: Uint8Array;
+}
+
+/** The server refused a request for good. `reason` is from the table in docs/protocol.md. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  readonly reason: string;
+  readonly field: string | undefined;
+  /** 0: trying again will not help. */
+  readonly retryAfterMs: number;
+  readonly stored: StoredUnderId | undefined;
+
+  constructor(details: {
+    reason: string;
+    message: string;
+    field?: string | undefined;
+    retryAfterMs?: number;
+    stored?: StoredUnderId | undefined;
+  }) {
+    super(details.message === '' ? details.reason : details.message);
+    this.reason = details.reason;
+    this.field = details.field;
+    this.retryAfterMs = details.retryAfterMs ?? 0;
+    this.stored = details.stored;
+  }
+}
+
+/** The request got no answer: not connected, the socket broke, or it took too long. Sends never end so by themselves. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+}
+
+export function refusedError(error: WireError): RefusedError {
+  return new RefusedError({
+    reason: error.reason,
+    message: error.message,
+    field: error.field === '' ? undefined : error.field,
+    retryAfterMs: error.retryAfterMs,
+    stored:
+      error.stored === undefined
+        ? undefined
+        : {
+            seq: Number(error.stored.seq),
+            serverTimeMs: Number(error.stored.serverTimeMs),
+            bodyHash: error.stored.bodyHash,
+          },
+  });
+}

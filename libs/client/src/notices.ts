@@ -1,0 +1,29 @@
+import type { ServerFrame } from '@godwit/proto/gen/client/godwit/client/v1/frames_pb';
+import type { ClientEmitter } from './client-options.js';
+
+/** What the server says by itself about others: receipts, presence, typing. */
+export function emitNotice(events: ClientEmitter, { body }: ServerFrame): void {
+  switch (body.case) {
+    case 'receipt':
+      events.emit('receipt', {
+        conversationId: body.value.conversationId,
+        userId: body.value.userId,
+        deliveredSeq: Number(body.value.deliveredSeq),
+        readSeq: Number(body.value.readSeq),
+        expiredSeq: Number(body.value.expiredSeq),
+      });
+      return;
+    case 'presence': {
+      const { userId, online, lastSeenMs } = body.value;
+      events.emit('presence', { userId, online, lastSeenMs: Number(lastSeenMs) });
+      return;
+    }
+    case 'typing': {
+      const { conversationId, userId, stopped } = body.value;
+      events.emit('typing', { conversationId, userId, stopped });
+      return;
+    }
+    default:
+    // Late answers, and what a newer server says that this client does not know.
+  }
+}
