@@ -72,3 +72,30 @@ export const busConsumed = counter({
   help: 'Jobs handled, by stream and outcome (ack, nak, term)',
   labels: ['stream', 'outcome'],
 });
+
+// --- session ---
+export const sessionSessions = gauge({
+  name: 'godwit_session_sessions',
+  help: 'Sessions in the memory of this replica',
+  labels: [],
+});
+export const sessionEdges = gauge({
+  name: 'godwit_session_edges',
+  help: 'Edges that have a stream to this replica',
+  labels: [],
+});
+export const sessionEvictions = counter({
+  name: 'godwit_session_evictions_total',
+  help: 'Sockets that an edge had to close, by reason (superseded, revoked)',
+  labels: ['reason'],
+});
+export const sessionArchiveFailures = counter({
+  name: 'godwit_session_archive_failures_total',
+  help: 'Times Redis could not be used and memory had to do, by operation',
+  labels: ['operation'],
+});
+export const sessionRewrites = counter({
+  name: 'godwit_session_rewrites_total',
+  help: 'Times all sessions were written to Redis again, by why (lost, missed, refresh)',
+  labels: ['why'],
+});

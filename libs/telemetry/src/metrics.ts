@@ -25,6 +25,8 @@ export interface Metrics {
   counter<L extends string>(declaration: CounterDeclaration<L>): Counter<L>;
   gauge<L extends string>(declaration: GaugeDeclaration<L>): Gauge<L>;
   histogram<L extends string>(declaration: HistogramDeclaration<L>): Histogram<L>;
+  /** A gauge that is read when it is scraped. */
+  observe(declaration: GaugeDeclaration<never>, read: () => number): void;
 }
 
 export interface MetricsOptions {
@@ -59,5 +61,11 @@ export const createMetrics = ({ service, node, processMetrics = true }: MetricsO
     gauge: (declaration) => once(declaration, () => new Gauge(common(declaration))),
     histogram: (declaration) =>
       once(declaration, () => new Histogram({ ...common(declaration), buckets: [...declaration.buckets] })),
+    observe: (declaration, read) => {
+      const collect = function (this: Gauge<never>): void {
+        this.set(read());
+      };
+      once(declaration, () => new Gauge({ ...common(declaration), collect }));
+    },
   };
 };

@@ -1,0 +1,27 @@
+import { isId } from '@godwit/ids/id';
+import type { LookupRequest, LookupResponse } from '@godwit/proto/gen/grpc/godwit/session/v1/session';
+import { invalidArgument } from '@godwit/rpc/rpc-error';
+import type { LiveSession, SessionDirectory } from '../domain/session-directory.js';
+
+const MAX_USERS = 1_000;
+
+/** `Lookup`: the live sessions of up to 1,000 users, in the order asked. */
+export const createLookup =
+  (directory: SessionDirectory) =>
+  async ({ userIds }: LookupRequest): Promise<LookupResponse> => {
+    if (userIds.length > MAX_USERS) throw invalidArgument('user_ids', `at most ${String(MAX_USERS)} users`, 'TOO_MANY');
+    const bad = userIds.findIndex((userId) => !isId(userId));
+    if (bad >= 0) throw invalidArgument(`user_ids[${String(bad)}]`, 'is not a user id');
+    const found = await directory.lookup(userIds);
+    return {
+      users: userIds.map((userId, index) => ({ userId, sessions: (found[index] ?? []).map(toMessage) })),
+    };
+  };
+
+const toMessage = ({ deviceId, edgeId, incarnation, handle, epoch }: LiveSession) => ({
+  deviceId,
+  edgeId,
+  edgeIncarnation: incarnation,
+  handle,
+  epoch,
+});
