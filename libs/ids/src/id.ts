@@ -39,6 +39,15 @@ export const newId = (): string => {
   return id;
 };
 
+/**
+ * The id that the first 16 bytes make, of a hash for example: the same bytes, the same id.
+ * @throws RangeError when there are fewer
+ */
+export const idFromBytes = (bytes: Uint8Array): string => {
+  if (bytes.length < ID_BYTES) throw new RangeError('an id takes 16 bytes');
+  return encode(bytes.subarray(0, ID_BYTES));
+};
+
 /** Whether this is an id of ours (user, device, group, session, ...). */
 export const isId = (value: unknown): value is string => typeof value === 'string' && ID_PATTERN.test(value);
 
