@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = path.resolve(fileURLToPath(import.meta.url), '../../..');
-const MANIFEST = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+const PNPM_VERSION = '12.20.0';
 
 /** Something the person at the keyboard can act on. */
 class Problem extends Error {}
@@ -24,10 +24,9 @@ function checkNode() {
 
 /** How to call the pinned pnpm: the one on PATH if it is that version, else npx fetches it. */
 function pnpmCommand() {
-  const pinned = MANIFEST.packageManager;
   const found = spawnSync('pnpm', ['--version'], { cwd: ROOT, encoding: 'utf8' });
-  if (found.status === 0 && `pnpm@${found.stdout.trim()}` === pinned) return { command: 'pnpm', args: [] };
-  return { command: 'npx', args: ['--yes', pinned] };
+  if (found.status === 0 && found.stdout.trim() === PNPM_VERSION) return { command: 'pnpm', args: [] };
+  return { command: 'npx', args: ['--yes', `pnpm@${PNPM_VERSION}`] };
 }
 
 function hashOf(files) {

@@ -11,11 +11,12 @@ import { createInterface } from 'node:readline';
 const processes = new Map();
 const folders = new Set();
 
-/** Start time of a process in clock ticks since boot; with the pid it names a process even when pids are used again. */
+/** (Parents which can't tell a start time say `-`.) Start time of a process in clock ticks since boot; with the pid it names a process even when pids are used again. */
 function startOf(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? '-' : fields[19];
   } catch {
     return '-';
   }
@@ -23,7 +24,7 @@ function startOf(pid) {
 
 function killAll() {
   for (const [pid, start] of processes) {
-    if (start !== startOf(pid)) continue;
+    if (start !== '-' && start !== startOf(pid)) continue;
     try {
       process.kill(-pid, 'SIGKILL');
     } catch (error) {

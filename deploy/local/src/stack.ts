@@ -174,7 +174,9 @@ export class Stack implements AsyncDisposable {
     const managed = this.process(name);
     await managed.stop();
     await managed.start();
-    if (this.#parts.processes.has(name)) await this.waitReady(name);
+    const { mongo, nats, redis } = this.servers;
+    const server = [mongo, nats, redis].find((candidate) => candidate?.processes.includes(managed));
+    await (server === undefined ? this.waitReady(name) : server.ready());
   }
 
   async waitReady(name: string, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
@@ -253,12 +255,9 @@ async function startStack(
   report(`Servers are up after ${secondsSince(since)} s. Starting ${String(replicas.length)} services ...`);
   const secrets = options.secrets ?? newSecrets();
   const processes = serviceProcesses({ options, watchdog, replicas, servers, secrets });
-  let stack: Stack | undefined;
-  const onChange = (): void => {
-    if (stack !== undefined) options.onChange?.(stack);
-  };
+  const onChange = (): void => options.onChange?.(stack);
   const supervisor = new Supervisor({ report, onChange });
-  stack = make({ options, watchdog, supervisor, servers, replicas, processes, secrets });
+  const stack = make({ options, watchdog, supervisor, servers, replicas, processes, secrets });
   await Promise.all([...processes.values()].map((managed) => managed.start()));
   onChange();
   await Promise.all(replicas.map((replica) => readyReplica(replica, stack.process(replica.name), READY_TIMEOUT_MS)));
@@ -268,10 +267,14 @@ async function startStack(
 }
 
 function superviseAll(stack: Stack, supervisor: Supervisor): void {
-  const services = new Set(stack.replicas.map((replica) => replica.name));
-  for (const managed of stack.processes) {
-    const ready = (): Promise<void> => (services.has(managed.name) ? stack.waitReady(managed.name) : Promise.resolve());
-    supervisor.watch({ managed, ready });
+  const { mongo, nats, redis } = stack.servers;
+  for (const server of [mongo, nats, redis]) {
+    for (const managed of server?.processes ?? []) {
+      supervisor.watch({ managed, ready: () => server?.ready() ?? Promise.resolve() });
+    }
+  }
+  for (const { name } of stack.replicas) {
+    supervisor.watch({ managed: stack.process(name), ready: () => stack.waitReady(name) });
   }
 }
 

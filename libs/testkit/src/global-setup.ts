@@ -5,13 +5,6 @@ import { freePort, freePorts } from '@godwit/local-stack/ports';
 import { Watchdog } from '@godwit/local-stack/process/watchdog';
 import { existingServersFrom, startServers } from '@godwit/local-stack/servers/start-servers';
 import type { TestProject } from 'vitest/node';
-import type { TestServers } from './test-servers.js';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    godwitServers: TestServers;
-  }
-}
 
 /** Vitest's global setup of the project `int`: one MongoDB, NATS and Redis for all test files of a run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

@@ -138,7 +138,7 @@ function listOf(value: unknown): readonly Document[] {
 
 function subjectOf(command: Document): unknown {
   const parts = ['filter', 'query', 'pipeline', 'updates', 'deletes', 'documents'];
-  return parts.map((part): unknown => command[part]).find((part) => part !== undefined);
+  return parts.map((part): unknown => command[part]).find((part) => part !== undefined) ?? {};
 }
 
 /** Reads and writes of many go to the shards that hold the given values of the key's first field. */
@@ -161,11 +161,12 @@ function pins(filter: unknown, field: string): boolean {
 }
 
 function isGivenValue(condition: unknown): boolean {
+  if (condition instanceof RegExp) return false;
   if (!isDocument(condition)) return condition !== undefined;
   const operators = Object.keys(condition).filter((name) => name.startsWith('$'));
   return operators.length === 0 || operators.includes('$eq') || operators.includes('$in');
 }
 
 function isDocument(value: unknown): value is Document {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof RegExp);
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

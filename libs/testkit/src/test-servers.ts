@@ -7,6 +7,13 @@ export interface TestServers {
   readonly redisUrl: string;
 }
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Undefined outside the project `int`. */
+    godwitServers: TestServers | undefined;
+  }
+}
+
 /** The servers of this test run. They are shared by all test files: give each file a `uniqueNamespace()`. */
 export function testServers(): TestServers {
   const servers = inject('godwitServers');

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { statOf } from '../process/process-identity.js';
 import { keptSecrets } from '../secrets.js';
 import { existingServersFrom } from '../servers/start-servers.js';
 import { Stack } from '../stack.js';
@@ -128,12 +129,21 @@ function stopSignal(): StopSignal {
 /** npm killed with SIGKILL can't pass a signal on: an npm script without its npm stops by itself. */
 function watchParent(stopped: AbortSignal, ask: (why: string) => void): void {
   if (process.env['npm_lifecycle_event'] === undefined || process.env['GODWIT_DETACHED'] !== undefined) return;
-  const parent = process.ppid;
+  const born = ancestry();
   const timer = setInterval(() => {
-    if (process.ppid !== parent) ask('npm has gone');
-    if (process.ppid !== parent || stopped.aborted) clearInterval(timer);
+    const orphaned = ancestry() !== born;
+    if (orphaned && !stopped.aborted) ask('npm has gone');
+    if (orphaned || stopped.aborted) clearInterval(timer);
   }, PARENT_CHECK_MS);
   timer.unref();
+}
+
+/** Our parent, and where that is the shell which npm runs scripts with, its parent, too. */
+function ancestry(): string {
+  const parent = process.ppid;
+  if (process.platform !== 'linux' || parent <= 1) return String(parent);
+  const { command, parent: grandparent } = statOf(parent);
+  return ['sh', 'dash', 'bash'].includes(command) ? `${String(parent)} ${String(grandparent)}` : String(parent);
 }
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));

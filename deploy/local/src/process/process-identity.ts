@@ -8,11 +8,32 @@ import { readFileSync } from 'node:fs';
 export function processStart(pid: number): string {
   if (process.platform !== 'linux') return startFromPs(pid);
   try {
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
+    const { state, start } = statOf(pid);
+    // A zombie is a process whose end nobody has asked about yet.
+    return state === 'Z' || state === 'X' ? '-' : start;
   } catch {
     return '-';
   }
+}
+
+interface ProcessStat {
+  readonly command: string;
+  readonly state: string;
+  readonly parent: number;
+  readonly start: string;
+}
+
+/** Linux only. The command stands in parentheses and may hold anything, parentheses too; see proc(5). */
+export function statOf(pid: number): ProcessStat {
+  const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+  const end = stat.lastIndexOf(')');
+  const fields = stat.slice(end + 2).split(' ');
+  return {
+    command: stat.slice(stat.indexOf('(') + 1, end),
+    state: fields[0] ?? '',
+    parent: Number(fields[1]),
+    start: fields[19] ?? '-',
+  };
 }
 
 function startFromPs(pid: number): string {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StackError } from '../stack-error.js';
@@ -23,7 +24,7 @@ export class Watchdog {
     // Neither the process nor its pipe keeps us alive: the end of this process is what it waits for.
     child.unref();
     const commands = child.stdin;
-    if ('unref' in commands && typeof commands.unref === 'function') commands.unref();
+    if (commands instanceof Socket) commands.unref();
     commands.on('error', (error) => {
       console.error(`The watchdog has gone (${error.message}); processes may be left behind if this one is killed.`);
     });

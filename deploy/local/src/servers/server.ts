@@ -15,6 +15,8 @@ export interface ServerOptions extends Acquisition {
 export interface Server extends AsyncDisposable {
   readonly url: string;
   readonly processes: readonly ManagedProcess[];
+  /** Resolves when all of its processes serve. */
+  ready(): Promise<void>;
   /** SIGTERM for all of its processes. */
   stop(): Promise<void>;
   /** SIGKILL for all of its processes, at the same time. */
@@ -43,6 +45,7 @@ export function serverOf(parts: ServerParts): Server {
   return {
     url: parts.url,
     processes: parts.processes,
+    ready: parts.ready,
     stop,
     start,
     kill: () => all((managed) => managed.kill()),

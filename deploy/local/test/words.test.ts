@@ -1,0 +1,77 @@
+import { createServer } from 'node:net';
+import { durationOf, tableOf } from '@godwit/local-stack/commands/status';
+import { assertPortFree, freePort, isPortFree } from '@godwit/local-stack/ports';
+import { newestCode } from '@godwit/local-stack/sms-outbox';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { acquireServer } from '@godwit/local-stack/servers/acquire-server';
+
+describe('ports', () => {
+  it('tells who sits on one, in a sentence with a way out', async () => {
+    const port = await freePort();
+    await expect(assertPortFree({ port, what: 'X', wayOut: 'Y.' })).resolves.toBeUndefined();
+    const squatter = createServer().listen(port, '0.0.0.0');
+    await vi.waitFor(() => {
+      expect(squatter.listening).toBe(true);
+    });
+    expect(await isPortFree(port)).toBe(false);
+    await expect(assertPortFree({ port, what: 'X', wayOut: 'Stop it.' })).rejects.toThrow(
+      new RegExp(`^Port ${String(port)} for X is in use by .+ \\(pid ${String(process.pid)}\\)\\. Stop it\\.$`),
+    );
+    squatter.close();
+  });
+
+  it('are not given away twice', async () => {
+    const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
+    expect(new Set(ports).size).toBe(20);
+  });
+});
+
+describe('a server binary', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it('named by the environment is used', async () => {
+    vi.stubEnv('GODWIT_MONGOD_BIN', process.execPath);
+    expect(await acquireServer('mongod', {})).toMatchObject({ binary: process.execPath, source: 'GODWIT_MONGOD_BIN' });
+  });
+
+  it('named by the environment and not there is one clear sentence', async () => {
+    vi.stubEnv('GODWIT_MONGOD_BIN', '/nowhere/mongod');
+    await expect(acquireServer('mongod', {})).rejects.toThrow(
+      'GODWIT_MONGOD_BIN names /nowhere/mongod, which is not an executable file: correct or unset it.',
+    );
+  });
+
+  it('without Python is one clear sentence', async () => {
+    vi.stubEnv('PATH', '/nowhere');
+    vi.stubEnv('GODWIT_CACHE', `/tmp/godwit-no-cache-${String(process.pid)}`);
+    await expect(acquireServer('nats-server', {})).rejects.toThrow(/^python3 is needed to download servers/);
+  });
+});
+
+describe('the newest code for a number', () => {
+  it.each([
+    ['+15550100001 123456', '123456'],
+    ['2026-11-24T10:00:00Z to +15550100001: Your Godwit code is 042137. It is good for 5 min.', '042137'],
+    ['{"at":1764000000000,"phone":"+15550100001","code":"123456"}', '123456'],
+    ['+15550100002 999999', undefined],
+    ['', undefined],
+  ])('in %j is %j', (line, code) => {
+    expect(newestCode(`+15550100001 111111 older\n${line}\n`.split('\n').slice(1).join('\n'), '+15550100001')).toBe(
+      code,
+    );
+  });
+});
+
+describe('the status table', () => {
+  it('lines up', () => {
+    const row = { name: 'mongo', pid: 1, port: 27117, uptimeSeconds: 61, restarts: 0, health: 'up' };
+    expect(
+      tableOf([row, { ...row, name: 'message-store-0', pid: undefined, uptimeSeconds: undefined, health: 'down' }]),
+    ).toBe(`PROCESS          PID  PORT   UPTIME     RESTARTS  HEALTH
+mongo            1    27117  1 min 1 s  0         up
+message-store-0  -    27117  -          0         down`);
+    expect(durationOf(7322)).toBe('2 h 2 min');
+  });
+});
