@@ -1,4 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { durationOf, tableOf } from '@godwit/local-stack/commands/status';
 import { assertPortFree, freePort, isPortFree } from '@godwit/local-stack/ports';
 import { newestCode } from '@godwit/local-stack/sms-outbox';
@@ -44,9 +47,11 @@ describe('a server binary', () => {
   });
 
   it('without Python is one clear sentence', async () => {
+    const cache = await mkdtemp(path.join(tmpdir(), 'godwit-cache-'));
     vi.stubEnv('PATH', '/nowhere');
-    vi.stubEnv('GODWIT_CACHE', `/tmp/godwit-no-cache-${String(process.pid)}`);
+    vi.stubEnv('GODWIT_CACHE', cache);
     await expect(acquireServer('nats-server', {})).rejects.toThrow(/^python3 is needed to download servers/);
+    await rm(cache, { recursive: true });
   });
 });
 

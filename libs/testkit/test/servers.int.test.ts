@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { testServers } from '@godwit/testkit/test-servers';
 import { uniqueNamespace } from '@godwit/testkit/unique-namespace';
+import { watchMongoProfile } from '@godwit/testkit/mongo-profile-watcher';
 import { watchMongoCommands } from '@godwit/testkit/mongo-command-watcher';
 
 describe('the servers of the int project', () => {
@@ -43,6 +44,31 @@ describe('the servers of the int project', () => {
     )) as [string];
     socket.destroy();
     expect(greeting).toMatch(/"jetstream":\s*true/);
+  });
+
+  it('let the profile watcher see what any process does', async () => {
+    const watched = uniqueNamespace();
+    const other = new MongoClient(mongoUrl, { appName: 'router-0' });
+    await using watch = await watchMongoProfile({ mongoUrl, database: watched });
+    const members = other.db(watched).collection('members');
+    const whole = { conversationId: 'g:a', userId: 'u' };
+    await members.insertOne({ ...whole });
+    await members.updateOne(whole, { $set: { role: 'admin' } });
+    await members.findOneAndUpdate(whole, { $set: { role: 'member' } });
+    await members.find({ conversationId: 'g:a' }).toArray();
+    await members.countDocuments({ conversationId: 'g:a' });
+    await members.deleteMany({ conversationId: 'g:a' });
+    expect(await watch.violations()).toEqual([]);
+    expect(await watch.seen()).toBeGreaterThanOrEqual(6);
+    await members.updateOne({ userId: 'u' }, { $set: { role: 'admin' } });
+    await members.findOneAndUpdate({ userId: 'u' }, { $set: { role: 'admin' } });
+    await members.deleteMany({ userId: 'u' });
+    await members.find({ userId: 'u' }).toArray();
+    await members.distinct('role', {});
+    expect(await watch.violations()).toHaveLength(5);
+    await expect(watch.assertTargeted()).rejects.toThrow(/update on members without .*router-0/s);
+    await other.db(watched).dropDatabase();
+    await other.close();
   });
 
   it('let the watcher see a query that is not targeted', async () => {

@@ -29,13 +29,17 @@ export interface Acquisition {
 
 /** Finds a server's binary: named by the environment, on PATH, in the cache, or else downloaded into the cache. */
 export async function acquireServer(name: ServerName, how: Acquisition): Promise<AcquiredServer> {
-  const wanted = SERVER_PACKAGES[name];
-  const named = process.env[wanted.binaryVariable];
+  const found = await findServer(SERVER_PACKAGES[name], how);
+  how.report?.(`Using ${found.binary} (${found.source}).`);
+  return found;
+}
+
+async function findServer(wanted: ServerPackage, how: Acquisition): Promise<AcquiredServer> {
+  const { name, binaryVariable } = wanted;
+  const named = process.env[binaryVariable];
   if (named !== undefined && named !== '') {
-    if (await isExecutable(named)) return { name, binary: path.resolve(named), source: wanted.binaryVariable };
-    throw new StackError(
-      `${wanted.binaryVariable} names ${named}, which is not an executable file: correct or unset it.`,
-    );
+    if (await isExecutable(named)) return { name, binary: path.resolve(named), source: binaryVariable };
+    throw new StackError(`${binaryVariable} names ${named}, which is not an executable file: correct or unset it.`);
   }
   const onPath = await findOnPath(name);
   if (onPath !== undefined) return { name, binary: onPath, source: 'PATH' };
