@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GodwitClient } from '@godwit/client/client';
+import type { ClientOptions } from '@godwit/client/client-options';
+import { textOf } from '@godwit/client/message';
+import { nodeSocket } from '@godwit/client/node-socket';
+import { fixedToken } from '@godwit/client/tokens';
+import { newId } from '@godwit/ids/id';
+import { Stack, type StackOptions } from '@godwit/local-stack/stack';
+import { AccountServiceClient, type ImportUsersResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
+import { credentials, Metadata } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { ForeignClient } from './foreign-client.js';
+
+/** Limits of the edges, high enough that tests meet only what they look for. */
+const ROOMY = {
+  GODWIT_EDGE_SENDS_PER_SECOND: '100000',
+  GODWIT_EDGE_SEND_BURST: '100000',
+  GODWIT_EDGE_CALLS_PER_SECOND: '10000',
+  GODWIT_EDGE_MAX_UNACKED_SENDS: '10000',
+};
+
+export interface Device {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly accessToken: string;
+}
+
+/** A user with signed-in devices. */
+export interface Person {
+  readonly userId: string;
+  readonly devices: readonly Device[];
+}
+
+/** An SDK client and what it has shown. */
+export interface Watched {
+  readonly client: GodwitClient;
+  texts(conversationId: string): string[];
+}
+
+/** A whole fleet on real servers for the tests of a file, with people in it. */
+export class Fleet {
+  readonly stack: Stack;
+  readonly #dir: string;
+  readonly #open: { close(): unknown }[] = [];
+
+  private constructor(stack: Stack, dir: string) {
+    this.stack = stack;
+    this.#dir = dir;
+  }
+
+  static async start(options: Partial<StackOptions> = {}): Promise<Fleet> {
+    const dir = await mkdtemp(join(tmpdir(), 'godwit-fleet-'));
+    const envOf = { ...options.envOf, edge: { ...ROOMY, ...options.envOf?.['edge'] } };
+    return new Fleet(await Stack.start({ dir, ports: 'free', supervise: true, ...options, envOf }), dir);
+  }
+
+  async stop(): Promise<void> {
+    await this.closeClients();
+    await this.stack.stop();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  async closeClients(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((client) => client.close()));
+  }
+
+  edge(index: number): string {
+    const { edges } = this.stack;
+    return edges[index % edges.length] ?? '';
+  }
+
+  /** New users, each with the same number of devices. */
+  async people(count: number, devices = 1, tokenValidSeconds = 3_600): Promise<Person[]> {
+    const client = new AccountServiceClient(this.stack.grpcAddress('account-0'), credentials.createInsecure());
+    const metadata = new Metadata();
+    metadata.set('x-api-key', this.stack.secrets.adminApiKey);
+    const users = Array.from({ length: count }, () => ({
+      externalId: newId(),
+      phone: '',
+      userName: '',
+      displayName: '',
+    }));
+    try {
+      const response = await new Promise<ImportUsersResponse>((resolve, reject) => {
+        const request = { users, devicesPerUser: devices, tokenValidSeconds };
+        client.importUsers(request, metadata, { deadline: Date.now() + 30_000 }, (error, answer) => {
+          if (error === null) resolve(answer);
+          else reject(error);
+        });
+      });
+      return response.users.map(({ userId, devices: made, refusedReason }) => {
+        if (refusedReason !== '') throw new Error(`not imported: ${refusedReason}`);
+        return { userId, devices: made.map((device) => ({ userId, ...device })) };
+      });
+    } finally {
+      client.close();
+    }
+  }
+
+  async foreign(device: Device, edge = 0, former?: ForeignClient): Promise<ForeignClient> {
+    const client = await ForeignClient.connect(this.edge(edge), device.accessToken, former);
+    this.#open.push(client);
+    return client;
+  }
+
+  /** An SDK client that is online. */
+  async sdk(device: Device, options: Partial<ClientOptions> = {}): Promise<Watched> {
+    const client = new GodwitClient({
+      edges: this.stack.edges,
+      tokens: fixedToken(device.accessToken),
+      socket: nodeSocket,
+      ...options,
+    });
+    this.#open.push(client);
+    const shown = new Map<string, string[]>();
+    client.on('message', (message) => {
+      const text = textOf(message);
+      if (text === undefined) return;
+      shown.set(message.conversationId, [...(shown.get(message.conversationId) ?? []), text]);
+    });
+    await client.connect();
+    return { client, texts: (conversationId) => shown.get(conversationId) ?? [] };
+  }
+}
+
+/** One fleet for all tests of a file; its clients are closed after each. */
+export function fleetOfFile(options: Partial<StackOptions> = {}): () => Fleet {
+  let fleet: Fleet | undefined;
+  beforeAll(async () => {
+    fleet = await Fleet.start(options);
+  });
+  afterEach(async () => {
+    await fleet?.closeClients();
+  });
+  afterAll(async () => {
+    await fleet?.stop();
+  });
+  return () => {
+    if (fleet === undefined) throw new Error('the fleet has not started');
+    return fleet;
+  };
+}
+
+/** The device of a person, which tests know to be there. */
+export function device(person: Person | undefined, index = 0): Device {
+  const found = person?.devices[index];
+  if (found === undefined) throw new Error(`no device ${String(index)}`);
+  return found;
+}
