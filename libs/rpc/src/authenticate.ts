@@ -10,6 +10,8 @@ export const API_KEY_KEY = 'x-api-key';
 export const NODE_KEY = 'godwit-node';
 /** The user whom a call acts for. Believed from the fleet, and from API keys whose scope allows the method. */
 export const USER_KEY = 'godwit-user';
+/** The device of that user, where the call comes from one. */
+export const DEVICE_KEY = 'godwit-device';
 
 /** Who calls: a member of the fleet, or an internal team by its API key. */
 export type Caller =

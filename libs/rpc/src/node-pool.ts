@@ -7,7 +7,7 @@ import type { TlsFiles } from '@godwit/runtime/base-config';
 import type { Logger } from '@godwit/runtime/logger';
 import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
-import { AUTHORIZATION_KEY, NODE_KEY, USER_KEY } from './authenticate.js';
+import { AUTHORIZATION_KEY, DEVICE_KEY, NODE_KEY, USER_KEY } from './authenticate.js';
 import { channelCredentials, clientChannelOptions } from './channel.js';
 import type {
   AnyMethod,
@@ -38,6 +38,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** The user whom the call acts for. */
   readonly user?: string | undefined;
+  /** The device of the user, where one asks. */
+  readonly device?: string | undefined;
 }
 
 export interface RetriedCallOptions extends CallOptions {
@@ -180,10 +182,11 @@ export class NodePool<D extends Definition> {
     return client;
   }
 
-  #metadataFor(user: string | undefined): Metadata {
+  #metadataFor({ user, device }: CallOptions): Metadata {
     if (user === undefined) return this.#metadata;
     const metadata = this.#metadata.clone();
     metadata.set(USER_KEY, user);
+    if (device !== undefined) metadata.set(DEVICE_KEY, device);
     return metadata;
   }
 
@@ -223,7 +226,7 @@ export class NodePool<D extends Definition> {
         method.requestSerialize as (value: unknown) => Buffer,
         method.responseDeserialize,
         call.request,
-        this.#metadataFor(call.user),
+        this.#metadataFor(call),
         { deadline: Date.now() + call.deadlineMs },
         (error, response) => {
           call.signal?.removeEventListener('abort', cancel);
@@ -244,7 +247,7 @@ export class NodePool<D extends Definition> {
       method.requestSerialize as (value: unknown) => Buffer,
       method.responseDeserialize,
       call.request,
-      this.#metadataFor(call.user),
+      this.#metadataFor(call),
       { deadline: Date.now() + call.deadlineMs },
     );
   }
