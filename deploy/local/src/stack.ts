@@ -1,14 +1,15 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { assertPortFree, freePort, LOOPBACK } from './ports.js';
-import { ManagedProcess, waitUntilReady } from './process/managed-process.js';
+import { freePort, LOOPBACK } from './ports.js';
+import type { ManagedProcess } from './process/managed-process.js';
 import { Supervisor } from './process/supervisor.js';
 import { Watchdog } from './process/watchdog.js';
 import type { Report } from './servers/acquire-server.js';
 import { type ExistingServers, type Servers, startServers } from './servers/start-servers.js';
 import { silent } from './servers/server.js';
-import { edgeUrls, environmentOf, type FleetSettings } from './service-environment.js';
+import { edgeUrls } from './service-environment.js';
+import { assertBuilt, assertPortsFree, readyReplica, serviceProcesses, smsOutboxIn } from './service-processes.js';
 import { newSecrets, type StackSecrets } from './secrets.js';
 import { smsCode } from './sms-outbox.js';
 import { StackError } from './stack-error.js';
@@ -23,11 +24,12 @@ import {
   replicasOf,
 } from './topology.js';
 
-const READY_TIMEOUT_MS = 60_000;
-
 export interface StackOptions {
-  /** Folder for data and logs; made if it is not there. A second start on it finds the data of the first. */
-  readonly dir: string;
+  /**
+   * Folder for data and logs; made if it is not there. A second start on it finds the data of the first. Without it, a
+   * temporary one, which goes with the stack.
+   */
+  readonly dir?: string;
   /** `free` for any free ports; the default are those that the README names. */
   readonly ports?: 'free' | PortPlan;
   /** Three members take longer to start and can lose one. */
@@ -50,8 +52,12 @@ export interface StackOptions {
   readonly signal?: AbortSignal;
 }
 
+interface PlacedOptions extends StackOptions {
+  readonly dir: string;
+}
+
 interface StackParts {
-  readonly options: StackOptions;
+  readonly options: PlacedOptions;
   readonly watchdog: Watchdog;
   readonly supervisor: Supervisor;
   readonly servers: Servers;
@@ -76,7 +82,7 @@ export class Stack implements AsyncDisposable {
     signal?.addEventListener('abort', interrupt, { once: true });
     try {
       signal?.throwIfAborted();
-      const stack = await startStack(options, watchdog, (parts) => new Stack(parts));
+      const stack = await startStack(await placed(options, watchdog), watchdog, (parts) => new Stack(parts));
       signal?.throwIfAborted();
       return stack;
     } catch (error) {
@@ -179,8 +185,12 @@ export class Stack implements AsyncDisposable {
     await (server === undefined ? this.waitReady(name) : server.ready());
   }
 
-  async waitReady(name: string, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
-    await readyReplica(this.#replica(name), this.process(name), timeoutMs);
+  async waitReady(name: string, timeoutMs?: number): Promise<void> {
+    const comesBack = this.#parts.options.supervise === true && this.process(name).wanted;
+    await readyReplica(this.#replica(name), this.process(name), {
+      comesBack,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
   }
 
   /** Everything a process has written, over all its starts. */
@@ -226,8 +236,15 @@ export class Stack implements AsyncDisposable {
   }
 }
 
+async function placed(options: StackOptions, watchdog: Watchdog): Promise<PlacedOptions> {
+  if (options.dir !== undefined) return { ...options, dir: options.dir };
+  const dir = await mkdtemp(path.join(tmpdir(), 'godwit-stack-'));
+  watchdog.removeAtEnd(dir);
+  return { ...options, dir };
+}
+
 async function startStack(
-  options: StackOptions,
+  options: PlacedOptions,
   watchdog: Watchdog,
   make: (parts: StackParts) => Stack,
 ): Promise<Stack> {
@@ -260,7 +277,7 @@ async function startStack(
   const stack = make({ options, watchdog, supervisor, servers, replicas, processes, secrets });
   await Promise.all([...processes.values()].map((managed) => managed.start()));
   onChange();
-  await Promise.all(replicas.map((replica) => readyReplica(replica, stack.process(replica.name), READY_TIMEOUT_MS)));
+  await Promise.all(replicas.map((replica) => readyReplica(replica, stack.process(replica.name))));
   if (options.supervise === true) superviseAll(stack, supervisor);
   report(`The fleet is ready after ${secondsSince(since)} s.`);
   return stack;
@@ -273,8 +290,9 @@ function superviseAll(stack: Stack, supervisor: Supervisor): void {
       supervisor.watch({ managed, ready: () => server?.ready() ?? Promise.resolve() });
     }
   }
-  for (const { name } of stack.replicas) {
-    supervisor.watch({ managed: stack.process(name), ready: () => stack.waitReady(name) });
+  for (const replica of stack.replicas) {
+    const managed = stack.process(replica.name);
+    supervisor.watch({ managed, ready: () => readyReplica(replica, managed) });
   }
 }
 
@@ -292,79 +310,6 @@ async function take(port: PortSource, kind: keyof PortPlan, count: number): Prom
   return ports;
 }
 
-function assertBuilt(fleet: readonly FleetService[]): void {
-  const missing = fleet.filter(({ main }) => !existsSync(main)).map(({ service }) => service);
-  if (missing.length > 0) {
-    throw new StackError(`Not built: ${missing.join(', ')}. Run npm start, which builds, or npx tsc -b.`);
-  }
-}
-
-async function assertPortsFree(replicas: readonly Replica[]): Promise<void> {
-  for (const { name, publicPort, grpcPort, httpPort } of replicas) {
-    if (publicPort !== undefined) await assertPortFree(claim(publicPort, name, 'GODWIT_PORT_EDGE'));
-    await assertPortFree(claim(grpcPort, `${name} (gRPC)`, 'GODWIT_PORT_GRPC'));
-    await assertPortFree(claim(httpPort, `${name} (health)`, 'GODWIT_PORT_HTTP'));
-  }
-}
-
-function claim(port: number, what: string, variable: string): { port: number; what: string; wayOut: string } {
-  return { port, what, wayOut: `Stop it, or move the stack: ${variable}=<port>, or npm start -- --port-base <port>.` };
-}
-
-interface ServicesPlan {
-  readonly options: StackOptions;
-  readonly watchdog: Watchdog;
-  readonly replicas: readonly Replica[];
-  readonly servers: Servers;
-  readonly secrets: StackSecrets;
-}
-
-function serviceProcesses({
-  options,
-  watchdog,
-  replicas,
-  servers,
-  secrets,
-}: ServicesPlan): Map<string, ManagedProcess> {
-  const settings: FleetSettings = {
-    site: { dir: options.dir, smsOutbox: smsOutboxIn(options.dir) },
-    namespace: options.namespace ?? 'godwit',
-    secrets,
-    urls: servers.urls,
-    replicas,
-    env: options.env ?? {},
-    envOf: options.envOf ?? {},
-  };
-  const processes = new Map<string, ManagedProcess>();
-  for (const replica of replicas) {
-    const spec = {
-      name: replica.name,
-      command: process.execPath,
-      args: ['--enable-source-maps', replica.service.main],
-      env: environmentOf(replica, settings),
-      cwd: options.dir,
-      logFile: path.join(options.dir, 'logs', `${replica.name}.log`),
-    };
-    processes.set(replica.name, new ManagedProcess(spec, watchdog));
-  }
-  return processes;
-}
-
-function smsOutboxIn(dir: string): string {
-  return path.resolve(dir, 'sms.log');
-}
-
 function serverProcesses({ mongo, nats, redis }: Servers): ManagedProcess[] {
   return [mongo, nats, redis].flatMap((server) => [...(server?.processes ?? [])]);
-}
-
-async function readyReplica(replica: Replica, managed: ManagedProcess, timeoutMs: number): Promise<void> {
-  await waitUntilReady(managed, { timeoutMs, check: () => readinessComplaint(replica.httpPort) });
-}
-
-/** Why a service says it is not ready, or undefined when it is. */
-export async function readinessComplaint(httpPort: number): Promise<string | undefined> {
-  const response = await fetch(`http://${LOOPBACK}:${String(httpPort)}/readyz`, { signal: AbortSignal.timeout(2000) });
-  const text = await response.text();
-  return response.ok ? undefined : `/readyz says ${String(response.status)}: ${text.slice(0, 200)}`;
 }

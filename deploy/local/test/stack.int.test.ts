@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { freePort } from '@godwit/local-stack/ports';
 import { isSameProcess, processStart } from '@godwit/local-stack/process/process-identity';
-import { readinessComplaint, Stack } from '@godwit/local-stack/stack';
+import { readinessComplaint } from '@godwit/local-stack/service-processes';
+import { Stack } from '@godwit/local-stack/stack';
 import { DEFAULT_PORTS, portsFrom } from '@godwit/local-stack/topology';
 import { testServers } from '@godwit/testkit/test-servers';
 import { waitFor } from '@godwit/testkit/wait-for';
@@ -74,6 +75,20 @@ describe('a stack', () => {
     expect(started.process('edge-0').pid).not.toBe(before);
     expect(started.restartsOf('edge-0')).toBe(1);
     expect(said.join('\n')).toContain('edge-0 has ended (SIGKILL)');
+  });
+
+  it('waits for what is about to be started again', async () => {
+    const started = await startStubs({ supervise: true });
+    await started.kill('edge-0');
+    await started.waitReady('edge-0');
+    expect(started.process('edge-0').running).toBe(true);
+  });
+
+  it('has a folder of its own for a while when it is given none', async () => {
+    const started = await Stack.start({ ports: 'free', fleet: STUB_FLEET, existing });
+    expect(await started.logs('edge-0')).not.toBe('');
+    await started.stop();
+    await expect(stat(started.dir)).rejects.toThrow('ENOENT');
   });
 
   it('leaves down what was stopped on purpose, and what nobody supervises', async () => {

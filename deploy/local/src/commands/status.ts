@@ -1,7 +1,7 @@
 import { isPortFree } from '../ports.js';
 import { isSameProcess } from '../process/process-identity.js';
 import { messageOf } from '../process/managed-process.js';
-import { readinessComplaint } from '../stack.js';
+import { readinessComplaint } from '../service-processes.js';
 import { type ProcessState, readState, type StackState } from '../state-file.js';
 
 export interface StatusRow {

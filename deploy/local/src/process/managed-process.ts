@@ -159,14 +159,16 @@ export interface ReadinessWait {
   readonly timeoutMs: number;
   /** Gives a reason while it is not ready. */
   readonly check: () => Promise<string | undefined>;
+  /** Somebody starts it again when it ends, so that its end is no reason to give up. */
+  readonly comesBack?: boolean;
 }
 
-/** Waits until `check` has nothing to complain about; fails at once when the process ends before. */
+/** Waits until `check` has nothing to complain about; fails at once when the process ends before, for good. */
 export async function waitUntilReady(managed: ManagedProcess, wait: ReadinessWait): Promise<void> {
   const deadline = Date.now() + wait.timeoutMs;
   let reason: string | undefined = 'not asked yet';
   while (reason !== undefined) {
-    if (!managed.running) {
+    if (!managed.running && wait.comesBack !== true) {
       throw new StackError(`${managed.name} ended while it was starting. Its last words:\n${managed.logTail()}`);
     }
     if (Date.now() > deadline) {
