@@ -175,6 +175,12 @@ export interface SyncEvent {
     | //
     /** The sync can't be completed: the edge closes the socket. */
     { $case: "failed"; value: Refused }
+    | //
+    /**
+     * A cursor of the `hello` that was above the head (CURSOR_ABOVE_HEAD): goes to the socket as it is; the sync goes on
+     * from the stored cursor.
+     */
+    { $case: "error"; value: Error }
     | undefined;
 }
 
@@ -1815,6 +1821,9 @@ export const SyncEvent: MessageFns<SyncEvent> = {
       case "failed":
         Refused.encode(message.event.value, writer.uint32(58).fork()).join();
         break;
+      case "error":
+        Error.encode(message.event.value, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1888,6 +1897,14 @@ export const SyncEvent: MessageFns<SyncEvent> = {
             message.event = { $case: "failed", value: Refused.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.event = { $case: "error", value: Error.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1940,6 +1957,12 @@ export const SyncEvent: MessageFns<SyncEvent> = {
       case "failed": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "failed", value: Refused.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "error": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "error", value: Error.fromPartial(object.event.value) };
         }
         break;
       }
