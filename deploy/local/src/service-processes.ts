@@ -67,7 +67,7 @@ export function serviceProcesses({
     const spec = {
       name: replica.name,
       command: process.execPath,
-      args: ['--enable-source-maps', replica.service.main],
+      args: [replica.service.main],
       env: environmentOf(replica, settings),
       cwd: options.dir,
       logFile: path.join(options.dir, 'logs', `${replica.name}.log`),

@@ -10,7 +10,7 @@ import { type ExistingServers, type Servers, startServers } from './servers/star
 import { silent } from './servers/server.js';
 import { edgeUrls } from './service-environment.js';
 import { assertBuilt, assertPortsFree, readyReplica, serviceProcesses, smsOutboxIn } from './service-processes.js';
-import { newSecrets, type StackSecrets } from './secrets.js';
+import { keptSecrets, type StackSecrets } from './secrets.js';
 import { smsCode } from './sms-outbox.js';
 import { StackError } from './stack-error.js';
 import {
@@ -37,8 +37,6 @@ export interface StackOptions {
   /** Whether what ends unasked is started again. */
   readonly supervise?: boolean;
   readonly namespace?: string;
-  /** Random unless given. */
-  readonly secrets?: StackSecrets;
   /** Environment of all services. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Environment of a service's replicas (`router`) or of one of them (`router-0`). */
@@ -270,7 +268,7 @@ async function startStack(
     ...(options.existing === undefined ? {} : { existing: options.existing }),
   });
   report(`Servers are up after ${secondsSince(since)} s. Starting ${String(replicas.length)} services ...`);
-  const secrets = options.secrets ?? newSecrets();
+  const secrets = keptSecrets(options.dir);
   const processes = serviceProcesses({ options, watchdog, replicas, servers, secrets });
   const onChange = (): void => options.onChange?.(stack);
   const supervisor = new Supervisor({ report, onChange });

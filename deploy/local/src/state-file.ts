@@ -24,7 +24,7 @@ export interface StackState {
   readonly edges: readonly string[];
   readonly urls?: { readonly mongo: string; readonly nats: string; readonly redis: string };
   readonly smsOutbox?: string;
-  /** With every scope; see `secrets.json`. */
+  /** With every scope. */
   readonly adminApiKey?: string;
   readonly processes: readonly ProcessState[];
 }

@@ -54,6 +54,8 @@ export const GODWIT_FLEET: readonly FleetService[] = [
     env: (site) => ({
       GODWIT_SMS_OUTBOX: site.smsOutbox,
       GODWIT_BOOTSTRAP_API_KEY: site.secrets.adminApiKey,
+      GODWIT_MASTER_KEY: site.secrets.masterKey,
+      GODWIT_PHONE_PEPPER: site.secrets.phonePepper,
     }),
   },
   { service: 'presence', replicas: 1, stopTier: 2, main: mainOf('presence'), called: true },

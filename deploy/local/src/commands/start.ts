@@ -4,7 +4,6 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { statOf } from '../process/process-identity.js';
-import { keptSecrets } from '../secrets.js';
 import { existingServersFrom } from '../servers/start-servers.js';
 import { Stack } from '../stack.js';
 import { StackError } from '../stack-error.js';
@@ -58,7 +57,6 @@ async function startInForeground({ dir, ports, mongoMembers }: StartOptions): Pr
       ports,
       mongo: { members: mongoMembers },
       supervise: true,
-      secrets: keptSecrets(dir),
       env: passedOn(),
       namespace: process.env['GODWIT_NAMESPACE'] ?? 'godwit',
       existing: existingServersFrom(process.env),

@@ -14,7 +14,7 @@ export function usageOf(state: StackState, dir: string): string {
     `  WebSocket    ${state.edges.join('  ')}`,
     `  HTTP         ${state.edges.map((url) => url.replace(/^ws/, 'http')).join('  ')}`,
     `  SMS codes    ${shown(state.smsOutbox ?? '')}`,
-    `  API key      ${shown(path.join(dir, 'secrets.json'))} (adminApiKey: every scope, for this stack only)`,
+    `  API key      ${state.adminApiKey ?? ''} (every scope; refused in production)`,
     `  Logs         ${shown(path.join(dir, 'logs'))}`,
     '',
     'Chat, each line in a shell of its own:',
