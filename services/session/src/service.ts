@@ -4,6 +4,7 @@ import { connectRedis, type RedisStore } from '@godwit/redis/connect';
 import { keyspace } from '@godwit/redis/keys';
 import { HashRing } from '@godwit/ring/hash-ring';
 import { serve, startRpcServer } from '@godwit/rpc/server';
+import { sleep } from '@godwit/runtime/backoff';
 import { systemClock, type Clock } from '@godwit/runtime/clock';
 import { startHealthServer } from '@godwit/runtime/health-server';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
@@ -50,6 +51,7 @@ export const startSession = async (
   const links = new LinkedEdges();
   const directory = createDirectory(parts, archive, links);
   observeDirectory(metrics, { directory, links });
+  await untilAvailable(store, life.signal);
   const grpc = await startRpcServer({
     listen: config.grpcListen,
     services: [
@@ -68,6 +70,15 @@ export const startSession = async (
   runUpkeep(parts, directory, archive);
   health.started();
   return { grpcPort: grpc.port, httpPort: health.port, directory };
+};
+
+// Without Redis a replica starts too, but it then knows nobody until the edges have registered again: worth a moment.
+const REDIS_WAIT_MS = 2_000;
+const REDIS_POLL_MS = 20;
+
+const untilAvailable = async (store: RedisStore, signal: AbortSignal): Promise<void> => {
+  const endsAt = performance.now() + REDIS_WAIT_MS;
+  while (!store.available && performance.now() < endsAt && (await sleep(REDIS_POLL_MS, signal)));
 };
 
 const createArchive = ({ config, clock }: Parts, store: RedisStore): RedisArchive =>

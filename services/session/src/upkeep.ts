@@ -37,9 +37,9 @@ export const startUpkeep = (options: UpkeepOptions): Promise<unknown> => {
   };
   const takeTold = async (): Promise<void> => {
     for (;;) {
-      const userIds = await archive.takeTold();
-      if (userIds.length === 0) return;
-      await directory.reconcile(userIds);
+      const notices = await archive.takeTold();
+      if (notices.length === 0) return;
+      await directory.reconcile(notices);
     }
   };
   return Promise.all([every(TICK_MS, tick), every(TOLD_MS, takeTold), every(checkEveryMs, archiveCheck(options))]);

@@ -29,8 +29,8 @@ export interface SessionArchive {
   write(changes: SessionChanges): Promise<readonly NewerSession[]>;
   keepLease(edgeId: string, incarnation: string): Promise<void>;
   leases(edgeIds: readonly string[]): Promise<readonly StoredLease[]>;
-  /** Tells replicas that sessions they hold or own were changed by another. */
-  tell(userIdsByReplica: ReadonlyMap<string, ReadonlySet<string>>): Promise<void>;
+  /** Leaves notices for other replicas. */
+  tell(notices: ReadonlyMap<string, ReadonlySet<string>>): Promise<void>;
 }
 
 export class ArchiveUnavailable extends Error {
@@ -56,6 +56,6 @@ export interface ArchiveUpkeep {
   markersIntact(): Promise<boolean>;
   /** From now on a loss of anything can be noticed. */
   setMarkers(): Promise<void>;
-  /** Users that other replicas have told this one about, at most a thousand at a time; each is given once. */
+  /** The notices of other replicas for this one, at most a thousand at a time; each is given once. */
   takeTold(): Promise<readonly string[]>;
 }

@@ -4,22 +4,17 @@ import { nextEpoch } from './epoch.js';
 import { Evictions } from './evictions.js';
 import { KnownOffline } from './known-offline.js';
 import type { DirectoryEvents, EdgeLinks, NewerSession, SessionArchive } from './ports.js';
-import {
-  isSameSocket,
-  toStored,
-  type EdgeProcess,
-  type EvictionReason,
-  type Session,
-  type StoredSession,
-} from './session.js';
+import { isSameSocket, toStored, type EdgeProcess, type Session, type StoredSession } from './session.js';
 import { SessionTable } from './session-table.js';
-import { Told } from './told.js';
+import { decodeNotice, Told, type Notice } from './told.js';
 import { UserLoader } from './user-loader.js';
 import { WriteBehind } from './write-behind.js';
 
 /** A lease nobody here keeps is asked for in the archive when this little of it is left. */
 const LEASE_ASKED_MS = 6_000;
 const KNOWN_OFFLINE_MAX = 200_000;
+/** Time in which all edges that live have linked to a new replica and registered what they have. */
+const COLD_MS = 5_000;
 /** Users looked at between two pauses of a walk over all of them. */
 const WALK_SLICE = 2_000;
 
@@ -35,6 +30,11 @@ export type RegisterOutcome = { readonly kind: 'registered'; readonly epoch: num
 
 /** A session as those who look it up see it. */
 export type LiveSession = Omit<StoredSession, 'by'>;
+
+/** This replica has just started, and can't say yet that somebody is offline. */
+export class NotWarm extends Error {
+  override readonly name = 'NotWarm';
+}
 
 export interface DirectoryOptions {
   /** This replica's name. */
@@ -61,11 +61,14 @@ export class SessionDirectory {
   readonly #loader: UserLoader;
   readonly #writes: WriteBehind;
   readonly #told: Told;
+  readonly #warmAt: number;
+  #archiveAway = false;
   #unswept = 0;
 
   constructor(options: DirectoryOptions) {
     const { archive, clock, events, leaseMs, links } = options;
     this.#options = options;
+    this.#warmAt = clock.monotonic() + COLD_MS;
     this.leases = new EdgeLeases(clock, leaseMs);
     this.evictions = new Evictions(links, events);
     this.#told = new Told(options.self, archive, events);
@@ -121,19 +124,20 @@ export class SessionDirectory {
     });
   }
 
-  /** The live sessions of each user, in the order asked. */
+  /**
+   * The live sessions of each user, in the order asked.
+   * @throws NotWarm when neither memory nor the archive can tell
+   */
   async lookup(userIds: readonly string[]): Promise<readonly (readonly LiveSession[])[]> {
-    const unknown = userIds.filter((userId) => this.#owns(userId) && !this.#isKnown(userId));
-    const foreign = userIds.filter((userId) => !this.#owns(userId));
-    const [fromArchive] = await Promise.all([
-      foreign.length === 0 ? undefined : this.#load(foreign),
-      this.#loader.loaded(unknown),
-    ]);
+    const unknown = userIds.filter((id) => this.#loader.isLoading(id) || (this.#owns(id) && !this.#isKnown(id)));
+    await this.#loader.loaded(unknown);
+    if (this.#isCold && unknown.some((id) => !this.#table.has(id))) throw new NotWarm();
+    const foreign = userIds.filter((id) => !this.#owns(id));
+    const fromArchive = foreign.length === 0 ? undefined : await this.#load(foreign);
     return userIds.map((userId) => {
-      const stored = fromArchive?.get(userId);
-      const pending = this.#writes.isPending(userId);
-      if (stored !== undefined && !pending) return stored.filter((session) => this.#edgeOf(session) !== undefined);
-      return [...this.#table.of(userId)].filter(({ edge }) => this.leases.isLive(edge)).map(toStored);
+      const isFromArchive = fromArchive !== undefined && !this.#owns(userId) && !this.#writes.isPending(userId);
+      const stored = isFromArchive ? (fromArchive.get(userId) ?? []) : [...this.#table.of(userId)].map(toStored);
+      return stored.filter((session) => this.#edgeOf(session) !== undefined);
     });
   }
 
@@ -162,27 +166,26 @@ export class SessionDirectory {
   /** Called each second: leases that lapse, what is known for a short time only. */
   async tick(): Promise<void> {
     this.#offline.age();
+    this.#writes.age();
     const ending = this.leases.endingWithin(Math.min(LEASE_ASKED_MS, this.#options.leaseMs * 0.4));
     if (ending.length > 0) await this.#learnLeases(ending.map(({ edgeId }) => edgeId));
     for (const edge of this.leases.endLapsed()) this.#onEnded(edge);
     await this.#told.flush();
   }
 
-  /** Other replicas have changed these users' sessions in the archive. */
-  async reconcile(userIds: readonly string[]): Promise<void> {
-    const stored = await this.#load(userIds);
-    if (stored === undefined) return;
-    for (const userId of userIds) {
-      const sessions = stored.get(userId) ?? [];
-      this.#adopt(userId, sessions);
-      // Not ours and not there any more, or there by another and not our user: the archive knows better.
-      const gone = ({ deviceId, by }: Session): boolean => {
-        const known = sessions.find((session) => session.deviceId === deviceId);
-        return known === undefined ? by !== this.#options.self : known.by !== this.#options.self && !this.#owns(userId);
-      };
-      if (!this.#writes.isPending(userId)) this.#table.remove(userId, gone);
-      this.#offline.delete(userId);
+  /** What other replicas have told: sessions they have written or removed. */
+  async reconcile(notices: readonly string[]): Promise<void> {
+    const written = new Set<string>();
+    for (const { userId, deviceId, epoch, kind } of notices.flatMap((text) => decodeNotice(text) ?? [])) {
+      if (kind === 'written' && this.#owns(userId)) {
+        written.add(userId);
+        continue;
+      }
+      this.#table.remove(userId, (session) => session.deviceId === deviceId && session.epoch <= epoch);
+      // A write of ours that was under way may have come after the removal.
+      if (kind === 'removed') this.#writes.remove(userId, deviceId, epoch);
     }
+    await this.#loader.loaded([...written]);
   }
 
   /** Forgets the sessions of edges that have ended; pauses at each yield. */
@@ -224,6 +227,10 @@ export class SessionDirectory {
     return this.#options.ownerOf(userId) === this.#options.self;
   }
 
+  get #isCold(): boolean {
+    return this.#archiveAway && this.#options.clock.monotonic() < this.#warmAt;
+  }
+
   #isKnown(userId: string): boolean {
     return !this.#loader.isLoading(userId) && (this.#table.has(userId) || this.#offline.has(userId));
   }
@@ -245,10 +252,10 @@ export class SessionDirectory {
     const { self, clock } = this.#options;
     const current = this.#table.find(userId, deviceId);
     if (again && current !== undefined && current.epoch > brought) return { kind: 'superseded' };
-    const epoch = again ? brought : nextEpoch({ now: clock.now(), stored: current?.epoch, brought });
+    const stored = current?.epoch ?? this.#writes.removedEpoch(userId, deviceId);
+    const epoch = again ? brought : nextEpoch({ now: clock.now(), stored, brought });
     if (current !== undefined) this.#supersede(current, edge, handle);
-    if (current !== undefined) this.#told.tell(current.by, userId);
-    this.#told.tell(this.#options.ownerOf(userId), userId);
+    this.#tell(userId, { deviceId, epoch, by: current?.by ?? self }, 'written');
     const session = { deviceId, edge, handle, epoch, by: self };
     this.#table.put(userId, session);
     this.#offline.delete(userId);
@@ -260,10 +267,18 @@ export class SessionDirectory {
     if (!isSameSocket(current, edge, handle)) this.evictions.evict(current.edge, current.handle, 'superseded');
   }
 
-  #archiveRemoval(userId: string, { deviceId, epoch, by }: Session): void {
-    this.#writes.remove(userId, deviceId, epoch);
-    this.#told.tell(by, userId);
-    this.#told.tell(this.#options.ownerOf(userId), userId);
+  #archiveRemoval(userId: string, session: Session): void {
+    this.#writes.remove(userId, session.deviceId, session.epoch);
+    this.#tell(userId, session, 'removed');
+  }
+
+  /** Whoever holds the session that was, and the owner of the user, if these are others. */
+  #tell(
+    userId: string,
+    { deviceId, epoch, by }: Pick<Session, 'deviceId' | 'epoch' | 'by'>,
+    kind: Notice['kind'],
+  ): void {
+    this.#told.tell([by, this.#options.ownerOf(userId)], { userId, deviceId, epoch, kind });
   }
 
   /** What other replicas wrote of users that aren't ours is read when it is asked for, never kept. */
@@ -303,16 +318,22 @@ export class SessionDirectory {
   async #load(userIds: readonly string[]): Promise<Map<string, readonly StoredSession[]> | undefined> {
     try {
       const stored = await this.#options.archive.load(userIds);
+      this.#archiveAway = false;
       const unheard = new Set<string>();
       for (const sessions of stored.values()) {
         for (const session of sessions) if (this.#edgeOf(session) === undefined) unheard.add(session.edgeId);
       }
       if (unheard.size > 0) await this.#learnLeases([...unheard]);
-      return stored;
+      return new Map(Array.from(stored, ([userId, sessions]) => [userId, this.#withoutRemoved(userId, sessions)]));
     } catch (error) {
+      this.#archiveAway = true;
       this.#options.events.archiveFailed('load', error);
       return undefined;
     }
+  }
+
+  #withoutRemoved(userId: string, sessions: readonly StoredSession[]): readonly StoredSession[] {
+    return sessions.filter(({ deviceId, epoch }) => epoch > (this.#writes.removedEpoch(userId, deviceId) ?? -1));
   }
 
   async #learnLeases(edgeIds: readonly string[]): Promise<void> {
@@ -338,5 +359,3 @@ export class SessionDirectory {
     this.#options.events.edgeEnded(edge);
   }
 }
-
-export type { EvictionReason };

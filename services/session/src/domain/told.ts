@@ -1,18 +1,36 @@
 import type { DirectoryEvents, SessionArchive } from './ports.js';
 
-/** Users kept for the other replicas at most, while they can't be told. */
-const MAX_USERS = 50_000;
+/** Notices kept for the other replicas at most, while they can't be told. */
+const MAX_NOTICES = 50_000;
+
+/** What one replica lets another know of a device whose session it holds, or whose user it owns. */
+export interface Notice {
+  readonly userId: string;
+  readonly deviceId: string;
+  /** Of the session that was written or removed. */
+  readonly epoch: number;
+  readonly kind: 'written' | 'removed';
+}
+
+export const encodeNotice = ({ userId, deviceId, epoch, kind }: Notice): string =>
+  `${userId} ${deviceId} ${String(epoch)} ${kind}`;
+
+export const decodeNotice = (text: string): Notice | undefined => {
+  const [userId, deviceId, digits, kind] = text.split(' ');
+  const epoch = Number(digits);
+  if (userId === undefined || deviceId === undefined || !Number.isSafeInteger(epoch)) return undefined;
+  return kind === 'written' || kind === 'removed' ? { userId, deviceId, epoch, kind } : undefined;
+};
 
 /**
- * What other replicas have to hear: that a user of theirs registered here, or that a session they wrote is no more.
- * Happens while the rings of callers disagree, so: seldom, then in bulk.
+ * Notices for the other replicas. They arise while the rings of callers disagree, so: seldom, then in bulk.
  */
 export class Told {
   readonly #self: string;
   readonly #archive: SessionArchive;
   readonly #events: DirectoryEvents;
   readonly #names = new Map<string, string>();
-  #users = new Map<string, Set<string>>();
+  #notices = new Map<string, Set<string>>();
   #count = 0;
 
   constructor(self: string, archive: SessionArchive, events: DirectoryEvents) {
@@ -30,25 +48,31 @@ export class Told {
     return replica;
   }
 
-  tell(replica: string, userId: string): void {
-    if (replica === this.#self || this.#count >= MAX_USERS) return;
-    const users = this.#users.get(replica) ?? new Set<string>();
-    if (users.has(userId)) return;
-    users.add(userId);
-    this.#users.set(replica, users);
-    this.#count++;
+  tell(replicas: readonly string[], notice: Notice): void {
+    const others = replicas.filter((replica) => replica !== this.#self);
+    if (others.length === 0) return;
+    const text = encodeNotice(notice);
+    for (const replica of others) this.#add(replica, text);
   }
 
   async flush(): Promise<void> {
     if (this.#count === 0) return;
-    const users = this.#users;
-    this.#users = new Map();
+    const notices = this.#notices;
+    this.#notices = new Map();
     this.#count = 0;
     try {
-      await this.#archive.tell(users);
+      await this.#archive.tell(notices);
     } catch (error) {
       this.#events.archiveFailed('tell', error);
-      for (const [replica, userIds] of users) for (const userId of userIds) this.tell(replica, userId);
+      for (const [replica, texts] of notices) for (const text of texts) this.#add(replica, text);
     }
+  }
+
+  #add(replica: string, text: string): void {
+    const notices = this.#notices.get(replica) ?? new Set<string>();
+    if (notices.has(text) || this.#count >= MAX_NOTICES) return;
+    notices.add(text);
+    this.#notices.set(replica, notices);
+    this.#count++;
   }
 }

@@ -1,5 +1,6 @@
 import { Coalescer } from '@godwit/runtime/coalescer';
 import type { DirectoryEvents, NewerSession, SessionArchive, SessionChange, SessionChanges } from './ports.js';
+import { RecentRemovals } from './recent-removals.js';
 import type { StoredSession } from './session.js';
 
 /** Long enough to write what arrives together in one pipeline, short enough that other replicas hardly lag. */
@@ -24,7 +25,9 @@ export interface WriteBehindOptions {
 export class WriteBehind {
   readonly #options: WriteBehindOptions;
   readonly #changes: Coalescer<string, UserChanges>;
+  /** Removals that could not be written. */
   #removals = new Map<string, UserChanges>();
+  readonly #removed = new RecentRemovals();
   #missed = false;
 
   constructor(options: WriteBehindOptions) {
@@ -50,11 +53,27 @@ export class WriteBehind {
   }
 
   put(userId: string, session: StoredSession): void {
+    this.#removed.delete(userId, session.deviceId);
     this.#add(userId, session.deviceId, { kind: 'put', session });
   }
 
   remove(userId: string, deviceId: string, epoch: number): void {
+    this.#removed.add(userId, deviceId, epoch);
     this.#add(userId, deviceId, { kind: 'remove', deviceId, epoch });
+  }
+
+  /**
+   * The epoch up to which a device's session was removed here although the archive may have it yet: the removal waits,
+   * is under way, could not be written, or was written while the session was being read.
+   */
+  removedEpoch(userId: string, deviceId: string): number | undefined {
+    const missed = this.#removals.get(userId)?.get(deviceId);
+    return this.#removed.epochOf(userId, deviceId) ?? (missed?.kind === 'remove' ? missed.epoch : undefined);
+  }
+
+  /** Called each second. */
+  age(): void {
+    this.#removed.age();
   }
 
   /** All sessions are about to be put again; the removals that were missed go along. */

@@ -80,14 +80,14 @@ export class RedisArchive implements SessionArchive, ArchiveUpkeep {
     return leases.filter((lease) => lease !== undefined);
   }
 
-  async tell(userIdsByReplica: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
-    const tell = async (redis: RedisClient, replica: string, userIds: ReadonlySet<string>): Promise<void> => {
+  async tell(notices: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
+    const tell = async (redis: RedisClient, replica: string, texts: ReadonlySet<string>): Promise<void> => {
       const key = this.#toldKey(replica);
-      await redis.sadd(key, ...userIds);
+      await redis.sadd(key, ...texts);
       // Nobody reads the mailbox of a replica that was scaled away.
       await redis.pexpire(key, TOLD_TTL_MS);
     };
-    await this.#run((redis) => Promise.all([...userIdsByReplica].map(([name, userIds]) => tell(redis, name, userIds))));
+    await this.#run((redis) => Promise.all([...notices].map(([replica, texts]) => tell(redis, replica, texts))));
   }
 
   async takeTold(): Promise<readonly string[]> {
