@@ -24,7 +24,7 @@ export async function status(dir: string, options: { readonly json: boolean }): 
   const rows = await statusRows(state);
   if (options.json) console.log(JSON.stringify({ status: state.status, edges: state.edges, processes: rows }));
   else console.log(`${headlineOf(state)}\n${tableOf(rows)}`);
-  return rows.every((row) => row.health === 'ready' || row.health === 'up') ? 0 : 1;
+  return state.status === 'running' && rows.every((row) => row.health === 'ready' || row.health === 'up') ? 0 : 1;
 }
 
 export function headlineOf(state: StackState): string {

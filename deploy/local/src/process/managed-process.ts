@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StackError } from '../stack-error.js';
@@ -79,6 +79,7 @@ export class ManagedProcess {
     this.#watchdog.assertOpen();
     mkdirSync(path.dirname(this.spec.logFile), { recursive: true });
     mkdirSync(this.spec.cwd, { recursive: true });
+    if (this.#child === undefined) keepEarlierLog(this.spec.logFile);
     const log = openSync(this.spec.logFile, 'a');
     const child = spawn(this.spec.command, this.spec.args, {
       cwd: this.spec.cwd,
@@ -153,6 +154,11 @@ export class ManagedProcess {
       return '(no log)';
     }
   }
+}
+
+/** The log of the time before stays for one more start. */
+function keepEarlierLog(logFile: string): void {
+  if (existsSync(logFile)) renameSync(logFile, `${logFile}.1`);
 }
 
 export interface ReadinessWait {
