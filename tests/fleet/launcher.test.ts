@@ -66,6 +66,9 @@ describe('the launcher', () => {
     expect(before.processes).toHaveLength(17);
     expect(before.processes?.every((one) => one.health === 'ready' || one.health === 'up')).toBe(true);
 
+    const client: unknown = JSON.parse(await readFile(path.join(dir, 'client.json'), 'utf8'));
+    expect(client).toMatchObject({ edges: [`ws://127.0.0.1:${String(base)}`, `ws://127.0.0.1:${String(base + 1)}`] });
+
     const again = await run('start', '--port-base', String(base));
     expect(again).toMatchObject({ code: 0, output: expect.stringContaining('Already running') as string });
 

@@ -43,16 +43,26 @@ export function readState(dir: string): StackState | undefined {
   }
 }
 
+/** What clients on this machine look for: the CLI finds the stack of the folder it is called in by this file. */
+function clientFileIn(dir: string): string {
+  return path.join(dir, 'client.json');
+}
+
 export function writeState(dir: string, state: StackState): void {
   mkdirSync(dir, { recursive: true });
-  const file = stateFileIn(dir);
+  writeWhole(stateFileIn(dir), state);
+  if (state.status === 'running') writeWhole(clientFileIn(dir), { edges: state.edges, apiKey: state.adminApiKey });
+}
+
+/** Readers see the file before or after, never half of it. */
+function writeWhole(file: string, content: object): void {
   const scratch = `${file}.${String(process.pid)}`;
-  writeFileSync(scratch, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  writeFileSync(scratch, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(scratch, file);
 }
 
 export function removeState(dir: string): void {
-  rmSync(stateFileIn(dir), { force: true });
+  for (const file of [stateFileIn(dir), clientFileIn(dir)]) rmSync(file, { force: true });
 }
 
 export function startingState(): StackState {

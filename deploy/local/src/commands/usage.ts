@@ -1,13 +1,14 @@
 import path from 'node:path';
 import colors from 'picocolors';
+import { PROJECT_ROOT } from '../project-root.js';
 import type { StackState } from '../state-file.js';
 
 /** How to use a stack that runs, for the end of `npm start`. */
 export function usageOf(state: StackState, dir: string): string {
-  const [edge = ''] = state.edges;
   const shown = (file: string): string => path.relative(process.cwd(), file) || '.';
   const command = (text: string): string => colors.cyan(text);
-  const option = edge === 'ws://127.0.0.1:8080' ? '' : ` --edge ${edge}`;
+  // In the project the CLI finds the stack by itself.
+  const option = dir === path.join(PROJECT_ROOT, '.godwit') ? '' : ` --edge ${state.edges.join(' ')}`;
   return [
     '',
     colors.bold(`Godwit is running.`),
