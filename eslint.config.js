@@ -6,7 +6,8 @@ export default defineConfig(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
-    languageOptions: { parserOptions: { projectService: true } },
+    // One program over sources and tests, in which workspace packages are their sources: nothing has to be built before.
+    languageOptions: { parserOptions: { project: './tsconfig.tests.json', tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
@@ -34,6 +35,11 @@ export default defineConfig(
     },
   },
   {
+    // commander hands an action its arguments, its options and itself.
+    files: ['libs/cli/src/commands/*.ts'],
+    rules: { 'max-params': ['error', 4] },
+  },
+  {
     // Only config.ts reads the environment; the rest gets what it needs.
     files: ['services/*/src/**/*.ts'],
     ignores: ['services/*/src/config.ts', 'services/*/src/main.ts'],
@@ -58,7 +64,13 @@ export default defineConfig(
               message: 'The domain imports no transport, driver or generated code.',
             },
             {
-              group: ['@godwit/mongo/*', '@godwit/redis/*', '@godwit/bus/*', '@godwit/runtime/logger', 'uWebSockets.js'],
+              group: [
+                '@godwit/mongo/*',
+                '@godwit/redis/*',
+                '@godwit/bus/*',
+                '@godwit/runtime/logger',
+                'uWebSockets.js',
+              ],
               message: 'The domain declares a port; an adapter implements it.',
             },
           ],

@@ -1,10 +1,29 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { groupConversation, isConversationId, parseConversation, peerOf, privateConversation } from '../src/conversation.js';
+import {
+  groupConversation,
+  isConversationId,
+  parseConversation,
+  peerOf,
+  privateConversation,
+} from '../src/conversation.js';
 import { isClientMessageId, isDeviceId, isId, newId } from '../src/id.js';
 
 const id = fc.constant(null).map(() => newId());
-const HOSTILE = ['', '$where', 'a.b', '*', '>', 'p:*:>', '__proto__', 'constructor', 'toString', ' ', 'ä'.repeat(26), '\u0000'];
+const HOSTILE = [
+  '',
+  '$where',
+  'a.b',
+  '*',
+  '>',
+  'p:*:>',
+  '__proto__',
+  'constructor',
+  'toString',
+  ' ',
+  'ä'.repeat(26),
+  '\u0000',
+];
 
 describe('ids', () => {
   it('are 26 characters of base32 and differ', () => {
@@ -66,7 +85,17 @@ describe('conversations', () => {
 
   it('have one spelling', () => {
     const [a, b] = [newId(), newId()].sort() as [string, string];
-    for (const other of [`p:${b}:${a}`, `p:${a}:${a}`, `p:${a}`, `p:${a}:${b}:`, `p:${a}:${b}x`, `P:${a}:${b}`, `g:${a}:${b}`, `g:`, a]) {
+    for (const other of [
+      `p:${b}:${a}`,
+      `p:${a}:${a}`,
+      `p:${a}`,
+      `p:${a}:${b}:`,
+      `p:${a}:${b}x`,
+      `P:${a}:${b}`,
+      `g:${a}:${b}`,
+      `g:`,
+      a,
+    ]) {
       expect(parseConversation(other), other).toBeUndefined();
     }
   });

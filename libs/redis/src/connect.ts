@@ -32,7 +32,7 @@ export interface RedisStore {
    * answers with (wrong type, bad script) as they are
    */
   run<T>(commands: (client: RedisClient) => Promise<T>): Promise<T>;
-  /** Tells that Redis is there (again): what was kept in it may be gone. */
+  /** Tells that Redis, or a member of the cluster, is there: at first and after every outage. What it kept may be gone. */
   onAvailable(listener: () => void): void;
   close(): Promise<void>;
 }
@@ -40,6 +40,11 @@ export interface RedisStore {
 const COMMAND_MS = 500;
 const RECONNECT = { minMs: 100, maxMs: 2_000 };
 const CONNECT_MS = 2_000;
+/** Commands in a row that weren't answered before Redis is taken to be away; one may just have met a failover. */
+const FAILURES_TO_DOWN = 3;
+const PROBE_MS = 1_000;
+/** Listeners write everything through again, so a shard that comes and goes must not call them each time. */
+const NOTIFY_MS = 5_000;
 
 interface Address {
   readonly host: string;
@@ -77,42 +82,128 @@ export const parseRedisUrl = (url: string): RedisTarget => {
  * Connects in the background, for ever: it returns at once whether Redis is there or not. Nothing is queued while it
  * is away; commands fail at once.
  */
-export const connectRedis = ({ url, logger, commandMs = COMMAND_MS }: RedisConnectOptions): RedisStore => {
-  const client = createClient(parseRedisUrl(url), commandMs);
-  const listeners: (() => void)[] = [];
-  let said = 'connecting';
-  const say = (state: 'up' | 'down', error?: unknown): void => {
-    if (said === state) return;
-    said = state;
-    if (state === 'up') logger.info('Redis is available');
-    else logger.warn({ err: error }, 'Redis is unavailable');
-  };
-  client.on('ready', () => {
-    say('up');
-    for (const listener of listeners) listener();
-  });
-  // Without a listener an error of the connection would end the process.
-  client.on('error', (error: unknown) => {
-    say('down', error);
-  });
-  client.on('close', () => {
-    say('down');
-  });
-  return {
-    get available() {
-      return client.status === 'ready';
-    },
-    run: (commands) => runOn(client, commands, commandMs),
-    onAvailable: (listener) => {
-      listeners.push(listener);
-    },
-    close: async () => {
-      client.removeAllListeners('ready');
-      await within(quit(client), CONNECT_MS, () => undefined);
-      client.disconnect();
-    },
-  };
-};
+export const connectRedis = (options: RedisConnectOptions): RedisStore => new Connection(options);
+
+class Connection implements RedisStore {
+  readonly #client: RedisClient;
+  readonly #commandMs: number;
+  readonly #logger: Logger;
+  readonly #listeners: (() => void)[] = [];
+  #state: 'starting' | 'up' | 'down' = 'starting';
+  #slowFailures = 0;
+  #notification: NodeJS.Timeout | undefined;
+  #notifiedAt = -Infinity;
+  #probeAt = 0;
+
+  constructor({ url, logger, commandMs = COMMAND_MS }: RedisConnectOptions) {
+    this.#commandMs = commandMs;
+    this.#logger = logger;
+    this.#client = createClient(parseRedisUrl(url), commandMs);
+    this.#client.on('ready', () => {
+      this.#up();
+    });
+    this.#client.on('+node', (node: Redis) => {
+      this.#watch(node);
+    });
+    // Without a listener an error of the connection would end the process.
+    this.#client.on('error', (error: unknown) => {
+      if (this.#client.status !== 'ready') this.#down(error);
+    });
+    this.#client.on('close', () => {
+      this.#down(new Error('the connection was closed'));
+    });
+  }
+
+  get available(): boolean {
+    return this.#state === 'up';
+  }
+
+  async run<T>(commands: (client: RedisClient) => Promise<T>): Promise<T> {
+    this.#admit();
+    const startedAt = performance.now();
+    const late = Symbol('late');
+    let result: T | typeof late;
+    try {
+      // The timeout of a command doesn't cover what the cluster client does around it (redirections, slot refreshes).
+      result = await within(commands(this.#client), this.#commandMs * 2, () => late);
+    } catch (error) {
+      if (!isAnswer(error)) throw this.#failed(error, startedAt);
+      this.#up();
+      throw error;
+    }
+    if (result === late) throw this.#failed(new Error('no answer in time'), startedAt);
+    this.#up();
+    return result;
+  }
+
+  onAvailable(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#notification);
+    this.#client.removeAllListeners('ready');
+    this.#listeners.length = 0;
+    await within(quit(this.#client), CONNECT_MS, () => undefined);
+    this.#client.disconnect();
+  }
+
+  /** A Redis that is connected but frozen would cost every caller the whole timeout: one a second is let through. */
+  #admit(): void {
+    const { status } = this.#client;
+    if (status !== 'ready') throw new RedisUnavailable(new Error(`the connection is ${status}`));
+    if (this.#state !== 'down') return;
+    const now = performance.now();
+    if (now < this.#probeAt) throw new RedisUnavailable(new Error('it did not answer a moment ago'));
+    this.#probeAt = now + PROBE_MS;
+  }
+
+  /** A member that is connected to again may have lost what it held; the cluster client says nothing of it. */
+  #watch(node: Redis): void {
+    let known = false;
+    node.on('ready', () => {
+      if (known) this.#notify();
+      known = true;
+    });
+  }
+
+  get #unconnected(): boolean {
+    return this.#client instanceof Cluster && this.#client.nodes().every(({ status }) => status !== 'ready');
+  }
+
+  /** Only failures that cost their callers a wait count: one shard that refuses at once must not cost the others. */
+  #failed(cause: unknown, startedAt: number): RedisUnavailable {
+    const slow = performance.now() - startedAt >= this.#commandMs * 0.9;
+    if ((slow && ++this.#slowFailures >= FAILURES_TO_DOWN) || this.#unconnected) this.#down(cause);
+    return new RedisUnavailable(cause);
+  }
+
+  #up(): void {
+    this.#slowFailures = 0;
+    if (this.#state === 'up') return;
+    this.#state = 'up';
+    this.#logger.info('Redis is available');
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#notification ??= setTimeout(
+      () => {
+        this.#notification = undefined;
+        this.#notifiedAt = performance.now();
+        for (const listener of this.#listeners) listener();
+      },
+      Math.max(this.#notifiedAt + NOTIFY_MS - performance.now(), 0),
+    );
+  }
+
+  #down(error: unknown): void {
+    if (this.#state === 'down') return;
+    this.#state = 'down';
+    this.#probeAt = performance.now() + PROBE_MS;
+    this.#logger.warn({ err: error }, 'Redis is unavailable');
+  }
+}
 
 const quit = async (client: RedisClient): Promise<void> => {
   try {
@@ -154,21 +245,3 @@ const isAnswer = (error: unknown): boolean =>
   error instanceof Error &&
   error.name === 'ReplyError' &&
   !/^(CLUSTERDOWN|LOADING|MASTERDOWN|TRYAGAIN|READONLY)/.test(error.message);
-
-const runOn = async <T>(
-  client: RedisClient,
-  commands: (client: RedisClient) => Promise<T>,
-  commandMs: number,
-): Promise<T> => {
-  if (client.status !== 'ready') throw new RedisUnavailable(new Error(`the connection is ${client.status}`));
-  const late = Symbol('late');
-  let result: T | typeof late;
-  try {
-    // The timeout of a command doesn't cover what the cluster client does around it (redirections, slot refreshes).
-    result = await within(commands(client), commandMs * 2, () => late);
-  } catch (error) {
-    throw isAnswer(error) ? error : new RedisUnavailable(error);
-  }
-  if (result === late) throw new RedisUnavailable(new Error('no answer in time'));
-  return result;
-};

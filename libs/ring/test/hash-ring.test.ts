@@ -9,7 +9,9 @@ describe('HashRing', () => {
   it('gives the same owners and the same version whatever the order of its members', () => {
     fc.assert(
       fc.property(
-        names.chain((members) => fc.tuple(fc.constant(members), fc.shuffledSubarray(members, { minLength: members.length }))),
+        names.chain((members) =>
+          fc.tuple(fc.constant(members), fc.shuffledSubarray(members, { minLength: members.length })),
+        ),
         ([members, shuffled]) => {
           const one = new HashRing(members);
           const other = new HashRing(shuffled);
@@ -25,7 +27,9 @@ describe('HashRing', () => {
   it('is the ring it has always been', () => {
     const ring = new HashRing(['router-0', 'router-1', 'router-2']);
     expect(ring.version).toMatchInlineSnapshot(`"580db3992d2b8786"`);
-    expect(['g:a', 'g:b', 'g:c', 'g:d', 'g:e', 'g:f'].map((key) => ring.owner(key)?.slice(-1)).join('')).toMatchInlineSnapshot(`"112202"`);
+    expect(
+      ['g:a', 'g:b', 'g:c', 'g:d', 'g:e', 'g:f'].map((key) => ring.owner(key)?.slice(-1)).join(''),
+    ).toMatchInlineSnapshot(`"112202"`);
   });
 
   it('moves only keys of the node that came or went', () => {

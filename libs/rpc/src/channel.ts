@@ -6,9 +6,6 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 // Ping after this much silence; a peer that doesn't answer in time is gone. Long streams notice a frozen peer so.
 const KEEPALIVE_MS = 5_000;
 const KEEPALIVE_TIMEOUT_MS = 2_000;
-// Connections are ended now and then so that clients look names up again. No grace period: streams that are open live
-// on over the old connection, new calls take a new one.
-const MAX_CONNECTION_AGE_MS = 10 * 60_000;
 // The default of 64 KiB makes a sender of full batches wait for a round trip after each.
 const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;
 
@@ -20,10 +17,10 @@ const COMMON: ChannelOptions = {
   'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
 };
 
-export const serverChannelOptions: ChannelOptions = {
-  ...COMMON,
-  'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
-};
+// No grpc.max_connection_age_ms, which would make clients look names up again: after its GOAWAY the next keepalive ping
+// of either side fails in Node's http2 and takes every open stream down with it (grpc-js 1.14, Node 20). It isn't needed
+// either: a client has one channel to each replica by its own name, and a replica that moves breaks the connection.
+export const serverChannelOptions: ChannelOptions = COMMON;
 
 export const clientChannelOptions: ChannelOptions = {
   ...COMMON,

@@ -80,7 +80,7 @@ describe('Batcher', () => {
     for (const item of [1, 2, 3]) batcher.add(item);
     await batcher.drained();
     expect(calls).toBe(3);
-    expect(onError.mock.calls.map(([error, items]) => [(error as Error).message, items])).toEqual([
+    expect(onError.mock.calls.map(([error, items]) => [(error as Error).message, items as number[]])).toEqual([
       ['at once', [1]],
       ['later', [2]],
     ]);

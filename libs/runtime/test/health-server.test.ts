@@ -24,7 +24,7 @@ describe('the health server', () => {
     expect((await get('/readyz'))[0]).toBe(200);
     let mongo: true | string = 'no primary';
     server.check('mongo', () => mongo);
-    server.check('throws', async () => {
+    server.check('throws', async (): Promise<true> => {
       if (mongo !== true) throw new Error('refused');
       return true;
     });

@@ -99,3 +99,23 @@ export const sessionRewrites = counter({
   help: 'Times all sessions were written to Redis again, by why (lost, missed, refresh)',
   labels: ['why'],
 });
+
+// --- account ---
+export const smsSends = counter({
+  name: 'godwit_account_sms_total',
+  help: 'One-time codes handed to the SMS gateway, by outcome (sent, failed)',
+  labels: ['outcome'],
+});
+
+// --- push ---
+export const pushOutcomes = counter({
+  name: 'godwit_push_outcomes_total',
+  help: 'What became of wakes, by provider and outcome',
+  labels: ['provider', 'outcome'],
+});
+export const pushSeconds = histogram({
+  name: 'godwit_push_send_seconds',
+  help: 'Time a provider took to accept or refuse a push',
+  labels: ['provider'],
+  buckets: LATENCY_BUCKETS,
+});
