@@ -41,7 +41,7 @@ describe('the servers of the int project', () => {
       socket.once('data', (chunk) => {
         resolve([chunk.toString()]);
       }),
-    )) as [string];
+    ));
     socket.destroy();
     expect(greeting).toMatch(/"jetstream":\s*true/);
   });
