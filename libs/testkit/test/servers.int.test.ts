@@ -37,11 +37,11 @@ describe('the servers of the int project', () => {
   it('are a NATS server with JetStream', async () => {
     const { hostname, port } = new URL(natsUrl);
     const socket = connect(Number(port), hostname);
-    const [greeting] = (await new Promise((resolve) =>
+    const greeting = await new Promise<string>((resolve) => {
       socket.once('data', (chunk) => {
-        resolve([chunk.toString()]);
-      }),
-    ));
+        resolve(chunk.toString());
+      });
+    });
     socket.destroy();
     expect(greeting).toMatch(/"jetstream":\s*true/);
   });
