@@ -46,6 +46,7 @@ import { createUserDirectory } from './mongo/user-directory.js';
 import { createSendHistoryStore, createVerificationStore } from './mongo/verification-stores.js';
 import { createAccountFacts } from './nats/account-facts.js';
 import { createRateLimiter } from './redis/rate-limiter.js';
+import { observeGateway } from './sms/observed-gateway.js';
 import { createOutboxGateway } from './sms/outbox-gateway.js';
 import { createWebhookGateway } from './sms/webhook-gateway.js';
 
@@ -99,7 +100,7 @@ export const startAccount = async (
     life,
     clock,
     db: mongo.db,
-    sms: overrides.sms ?? createSms(config, { life, clock }),
+    sms: observeGateway(overrides.sms ?? createSms(config, { life, clock }), { metrics, logger }),
     sockets: overrides.sockets ?? openSockets(config, life, metrics),
     facts: overrides.facts ?? createAccountFacts(openBus(config, life, metrics), logger),
     searches: openSearchLimiter(config, life, clock),
