@@ -18,7 +18,7 @@ export function usageOf(state: StackState, dir: string): string {
     `  API key      ${state.adminApiKey ?? ''} (every scope; refused in production)`,
     `  Logs         ${shown(path.join(dir, 'logs'))}`,
     '',
-    `Chat, each line in a shell of its own (register asks for the code, the last word in ${shown(state.smsOutbox ?? '')}):`,
+    `Chat, each line in a shell of its own (register asks for the code: tail -n 1 ${shown(state.smsOutbox ?? '')}):`,
     `  ${command(`npm run -s godwit --${option} --profile alice register --phone +12025550101 --name alice`)}`,
     `  ${command(`npm run -s godwit --${option} --profile bob register --phone +12025550102 --name bob`)}`,
     `  ${command(`npm run -s godwit --${option} --profile alice chat bob`)}`,
