@@ -23,6 +23,7 @@ export class Lifecycle {
   readonly #steps = new Map<StopPhase, StopStep[]>();
   readonly #abort = new AbortController();
   readonly #failed = deferred<unknown>();
+  readonly #late: Promise<boolean>[] = [];
   #stopping: Promise<boolean> | undefined;
 
   constructor({ logger, deadlineMs = 25_000 }: LifecycleOptions) {
@@ -40,8 +41,15 @@ export class Lifecycle {
     return this.#failed.promise;
   }
 
-  /** Registers a step of stopping. Within a phase the last registered runs first. */
+  /**
+   * Registers a step of stopping. Within a phase the last registered runs first. A step that comes when stopping has begun
+   * (the start was interrupted) runs at once.
+   */
   onStop(phase: StopPhase, name: string, run: () => Promise<void> | void): void {
+    if (this.#stopping !== undefined) {
+      this.#late.push(this.#runStep(phase, { name, run }, this.#deadlineMs));
+      return;
+    }
     const steps = this.#steps.get(phase);
     if (steps === undefined) this.#steps.set(phase, [{ name, run }]);
     else steps.unshift({ name, run });
@@ -68,13 +76,17 @@ export class Lifecycle {
     let clean = true;
     for (const phase of STOP_PHASES) {
       for (const step of this.#steps.get(phase) ?? []) {
-        const problem = await runWithin(step, Math.max(deadline - performance.now(), 0));
-        if (problem === undefined) continue;
-        clean = false;
-        this.logger.error({ err: problem, phase, step: step.name }, 'a step of stopping failed');
+        const done = await this.#runStep(phase, step, Math.max(deadline - performance.now(), 0));
+        clean = clean && done;
       }
     }
-    return clean;
+    return clean && (await Promise.all(this.#late)).every((done) => done);
+  }
+
+  async #runStep(phase: StopPhase, step: StopStep, milliseconds: number): Promise<boolean> {
+    const problem = await runWithin(step, milliseconds);
+    if (problem !== undefined) this.logger.error({ err: problem, phase, step: step.name }, 'a step of stopping failed');
+    return problem === undefined;
   }
 }
 

@@ -16,6 +16,7 @@ export interface RunServiceOptions<C extends BaseConfig> {
 const EXIT_CONFIG = 78;
 /** A process that has stopped but is held by some handle is given this long. */
 const LINGER_MS = 2_000;
+const FLUSH_MS = 500;
 
 /**
  * The life of a service process: configuration, start, SIGTERM or SIGINT (or a fatal error), ordered stop, exit code.
@@ -69,8 +70,12 @@ const loadOrReport = <C>(load: () => C): C | undefined => {
 
 // Node ends by itself once nothing is left to wait for. If something is, say what, and don't become a zombie.
 const leave = ({ logger }: Lifecycle): void => {
+  const kill = (): void => {
+    process.kill(process.pid, 'SIGKILL');
+  };
   setTimeout(() => {
     logger.error({ held: process.getActiveResourcesInfo() }, 'still held after stopping, killing this process');
-    process.kill(process.pid, 'SIGKILL');
+    logger.flush(kill);
+    setTimeout(kill, FLUSH_MS);
   }, LINGER_MS).unref();
 };

@@ -38,6 +38,18 @@ describe('Lifecycle', () => {
     expect(order).toEqual(['runs']);
   });
 
+  it('runs what is registered too late at once', async () => {
+    const life = new Lifecycle({ logger: silentLogger });
+    const order: string[] = [];
+    life.onStop('drain', 'starter', () => {
+      life.onStop('close', 'late', () => {
+        order.push('late');
+      });
+    });
+    expect(await life.stop()).toBe(true);
+    expect(order).toEqual(['late']);
+  });
+
   it('tells of a failure', async () => {
     const life = new Lifecycle({ logger: silentLogger });
     life.fail(new Error('claimed'));
