@@ -119,3 +119,90 @@ export const pushSeconds = histogram({
   labels: ['provider'],
   buckets: LATENCY_BUCKETS,
 });
+
+// --- message-store ---
+export const storeAckSeconds = histogram({
+  name: 'godwit_store_ack_seconds',
+  help: 'Time from the arrival of an append until its ack',
+  labels: [],
+  buckets: LATENCY_BUCKETS,
+});
+export const storeTroubles = counter({
+  name: 'godwit_store_append_troubles_total',
+  help: 'Attempts of a batch that were no plain success (read, seq-taken, id-taken, uncertain)',
+  labels: ['what'],
+});
+export const storeUnconfirmed = gauge({
+  name: 'godwit_store_unconfirmed_conversations',
+  help: 'Conversations with acked messages that are not known to be fanned out',
+  labels: [],
+});
+export const storeOrders = counter({
+  name: 'godwit_store_fan_out_orders_total',
+  help: 'Times a router was told to fan out what another did not confirm',
+  labels: [],
+});
+export const storeHoles = counter({
+  name: 'godwit_store_log_holes_total',
+  help: 'Missing documents above a floor: an alarm, must stay 0',
+  labels: [],
+});
+export const storeReaped = counter({
+  name: 'godwit_store_reaped_total',
+  help: 'Payloads removed, by reason (delivered, expired)',
+  labels: ['reason'],
+});
+export const storeClaims = counter({
+  name: 'godwit_store_claims_total',
+  help: 'Rows of dead store processes: claimed, recovered, failed',
+  labels: ['outcome'],
+});
+
+// --- edge ---
+export const edgeSockets = gauge({
+  name: 'godwit_edge_sockets',
+  help: 'Open sockets',
+  labels: [],
+});
+export const edgeFrames = counter({
+  name: 'godwit_edge_frames_total',
+  help: 'Frames that clients sent, by what they were',
+  labels: ['kind'],
+});
+export const edgeSendSeconds = histogram({
+  name: 'godwit_edge_send_seconds',
+  help: 'Time from a send to its ack, as the edge sees it',
+  labels: [],
+  buckets: LATENCY_BUCKETS,
+});
+export const edgeRefusals = counter({
+  name: 'godwit_edge_refusals_total',
+  help: 'Sends and fetches that were refused, by reason',
+  labels: ['reason'],
+});
+export const edgeDeliveries = counter({
+  name: 'godwit_edge_deliveries_total',
+  help: 'Live messages handed to sockets',
+  labels: [],
+});
+export const edgeSyncSeconds = histogram({
+  name: 'godwit_edge_sync_seconds',
+  help: 'Time from hello to sync_complete',
+  labels: [],
+  buckets: LATENCY_BUCKETS,
+});
+export const edgeRecheckFinds = counter({
+  name: 'godwit_edge_recheck_finds_total',
+  help: 'Messages that a recheck of a live socket found: live delivery had missed them, or was slower than the recheck',
+  labels: [],
+});
+export const edgeCalls = counter({
+  name: 'godwit_edge_http_calls_total',
+  help: 'Calls over HTTP, by call and status',
+  labels: ['call', 'status'],
+});
+export const edgeRunning = gauge({
+  name: 'godwit_edge_running',
+  help: 'What is under way: syncs, requests to routers, rechecks',
+  labels: ['what'],
+});
