@@ -38,7 +38,9 @@ export const ensureStreams = async (
       });
     } catch (error) {
       if (!(error instanceof JetStreamApiError && error.code === STREAM_NAME_IN_USE)) throw error;
-      await manager.streams.update(name, config);
+      // Whoever runs the fleet may have given a stream more room (-1: no limit). It stays.
+      const { max_bytes: room } = (await manager.streams.info(name)).config;
+      await manager.streams.update(name, { ...config, max_bytes: room < 0 ? room : Math.max(room, config.max_bytes) });
     }
   }
 };

@@ -12,19 +12,19 @@ export interface StreamDeclaration {
   /** `work`: a message goes once its one consumer has acked it. `facts`: kept until too old or too many. */
   readonly keeps: 'work' | 'facts';
   readonly maxAgeMs: number;
-  /** The server sets the room aside when it makes the stream. */
+  /** The server sets the room aside when it makes the stream; an existing stream may have been given more. */
   readonly maxBytes: number;
   /** Publishing the same id again within this time does nothing. */
   readonly dedupeMs: number;
 }
 
-/** Wake-ups for offline devices. When full it refuses, so that the router keeps the wake and tries again. */
+/** Wake-ups for offline devices: room for some 400,000. When full it refuses, so that the router keeps the wake and tries again. */
 export const PUSH: StreamDeclaration = {
   name: 'PUSH',
   subjects: ['push.wake.>'],
   keeps: 'work',
   maxAgeMs: 24 * HOUR_MS,
-  maxBytes: 256 * MIB,
+  maxBytes: 64 * MIB,
   dedupeMs: 2 * MINUTE_MS,
 };
 

@@ -1,6 +1,8 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect as rawConnect } from '@nats-io/transport-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '@godwit/local-stack/ports';
 import { Watchdog } from '@godwit/local-stack/process/watchdog';
@@ -14,7 +16,8 @@ import { waitFor } from '@godwit/testkit/wait-for';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BusUnavailable } from '../src/bus-unavailable.js';
 import { connectBus, type Bus, type BusOptions } from '../src/bus.js';
-import { ACCOUNT, GROUP, PUSH } from '../src/streams.js';
+import { ensureStreams } from '../src/ensure-streams.js';
+import { ACCOUNT, GROUP, PUSH, type StreamDeclaration } from '../src/streams.js';
 import {
   accountAll,
   accountProfile,
@@ -247,6 +250,24 @@ describe('on a server that comes and goes', () => {
     await consumption.done;
   });
 
+  it('brings limits of a stream up to date, but leaves it room it was given', async () => {
+    const raw = await rawConnect({ servers: nats.url });
+    const manager = await jetstreamManager(raw);
+    const ensure = (stream: StreamDeclaration): Promise<void> =>
+      ensureStreams(manager, { namespace: 'limits', streams: [stream], replicas: 1 });
+    const config = async () => (await manager.streams.info('limits_PUSH')).config;
+    await Promise.all([ensure(PUSH), ensure(PUSH)]);
+    expect(await config()).toMatchObject({
+      max_bytes: PUSH.maxBytes,
+      max_age: PUSH.maxAgeMs * 1e6,
+      retention: 'workqueue',
+    });
+    await manager.streams.update('limits_PUSH', { max_bytes: PUSH.maxBytes * 2 });
+    await ensure({ ...PUSH, maxAgeMs: 60_000, dedupeMs: 60_000 });
+    expect(await config()).toMatchObject({ max_bytes: PUSH.maxBytes * 2, max_age: 60_000 * 1e6 });
+    await raw.close();
+  });
+
   it('makes a stream again that the server has lost', async () => {
     const bus = connect({ url: nats.url, namespace: 'lost', streams: [PUSH] });
     const done: string[] = [];
@@ -257,8 +278,6 @@ describe('on a server that comes and goes', () => {
     });
     await storeSoon(bus, 'u1', 'one');
     await waitFor(() => done.includes('one'));
-    const { connect: rawConnect } = await import('@nats-io/transport-node');
-    const { jetstreamManager } = await import('@nats-io/jetstream');
     const raw = await rawConnect({ servers: nats.url });
     await (await jetstreamManager(raw)).streams.delete('lost_PUSH');
     await raw.close();
