@@ -3,10 +3,10 @@ import { idFromBytes, isId, newId } from '@godwit/ids/id';
 import type { Clock } from '@godwit/runtime/clock';
 import type { ConversationChanges, Decision } from './change-conversation.js';
 import type { Conversation, ConversationDirectory } from './conversation-directory.js';
-import { isAdmin, roleOf } from './conversation.js';
+import { isAdmin } from './conversation.js';
 import { decideJoin, requireMayAdd, requireMember } from './membership-rules.js';
 import type { Actor, Invite, Invites } from './ports.js';
-import { inviteNotFound, notAnAdmin } from './refusal.js';
+import { inviteNotFound, notAnAdmin, Refusal } from './refusal.js';
 
 export interface InviteOptions {
   readonly directory: ConversationDirectory;
@@ -86,28 +86,20 @@ export const joinByInvite = async (
   const invite = isId(token) ? await invites.find(inviteIdOf(token)) : undefined;
   if (invite === undefined || invite.revoked || invite.expiresAt <= clock.now()) throw gone;
   const { inviteId, conversationId } = invite;
+  const use = { inviteId, userId: actor.userId };
   let counted = false;
   const decide = async (group: Conversation): Promise<Decision<Conversation>> => {
     const decision = decideJoin(group, { actor: actor.userId, inviteId, maxMembers });
     if (decision.change === undefined || counted) return decision;
-    counted = await invites.countJoin(inviteId, clock.now());
+    counted = await invites.countJoin({ ...use, now: clock.now() });
     if (!counted) throw gone;
     return decision;
   };
   try {
     return await changes.run({ conversationId, actor, signal, decide });
   } catch (error) {
-    // A join of unknown outcome stays counted: the user may be in.
-    if (counted && !(await isIn(options, conversationId, actor.userId))) await invites.uncountJoin(inviteId);
+    // After any other failure the user may be in, or come in with the next try, which is not counted again.
+    if (counted && error instanceof Refusal) await invites.uncountJoin(use);
     throw error;
-  }
-};
-
-const isIn = async ({ directory }: InviteOptions, conversationId: string, userId: string): Promise<boolean> => {
-  try {
-    return roleOf(await directory.load(conversationId), userId) !== undefined;
-  } catch {
-    // Whatever keeps us from knowing: better one join too few than one too many.
-    return true;
   }
 };

@@ -125,12 +125,20 @@ export interface Invite {
   readonly revoked: boolean;
 }
 
+export interface InviteUse {
+  readonly inviteId: string;
+  readonly userId: string;
+}
+
 export interface Invites {
   insert(invite: Invite): Promise<void>;
   find(inviteId: string): Promise<Invite | undefined>;
   revoke(inviteId: string): Promise<void>;
-  /** Counts a join, unless the invite is used up, revoked or expired by then: false. */
-  countJoin(inviteId: string, now: number): Promise<boolean>;
+  /**
+   * Counts the user's join, unless the invite is used up, revoked or expired by then: false. A user who was counted a
+   * short while ago is not counted again.
+   */
+  countJoin(join: InviteUse & { readonly now: number }): Promise<boolean>;
   /** Takes a counted join back that came to nothing. */
-  uncountJoin(inviteId: string): Promise<void>;
+  uncountJoin(join: InviteUse): Promise<void>;
 }

@@ -39,6 +39,8 @@ export interface InviteDocument {
   expiresAt: Date;
   maxJoins: number;
   joins: number;
+  /** The last who were counted. */
+  joiners: string[];
   revoked: boolean;
 }
 

@@ -41,11 +41,15 @@ export const headRaise = (head: Omit<ConversationHead, 'muteVersion'>): Raise =>
   return { key: { conversationId }, versionField: 'membershipVersion', version, set, initially: { muteVersion: 0 } };
 };
 
-export const toInvite = ({ _id, createdAt, expiresAt, ...rest }: InviteDocument): Invite => ({
-  ...rest,
-  inviteId: _id,
-  createdAt: createdAt.getTime(),
-  expiresAt: expiresAt.getTime(),
+export const toInvite = (document: InviteDocument): Invite => ({
+  inviteId: document._id,
+  conversationId: document.conversationId,
+  createdBy: document.createdBy,
+  createdAt: document.createdAt.getTime(),
+  expiresAt: document.expiresAt.getTime(),
+  maxJoins: document.maxJoins,
+  joins: document.joins,
+  revoked: document.revoked,
 });
 
 export const toInviteDocument = ({ inviteId, createdAt, expiresAt, ...rest }: Invite): InviteDocument => ({
@@ -53,4 +57,5 @@ export const toInviteDocument = ({ inviteId, createdAt, expiresAt, ...rest }: In
   _id: inviteId,
   createdAt: new Date(createdAt),
   expiresAt: new Date(expiresAt),
+  joiners: [],
 });

@@ -3,6 +3,9 @@ import type { Invites } from '../domain/ports.js';
 import { invites } from './collections.js';
 import { toInvite, toInviteDocument } from './mapping.js';
 
+/** The last who came by an invite: one of them who asks again, not having heard the answer, is not counted twice. */
+const JOINERS_REMEMBERED = 200;
+
 export const mongoInvites = (db: Db): Invites => ({
   insert: async (invite) => {
     await invites.in(db).insertOne(toInviteDocument(invite));
@@ -14,17 +17,20 @@ export const mongoInvites = (db: Db): Invites => ({
   revoke: async (inviteId) => {
     await invites.in(db).updateOne({ _id: inviteId }, { $set: { revoked: true } });
   },
-  countJoin: async (inviteId, now) => {
-    const usable = {
-      _id: inviteId,
-      revoked: false,
-      expiresAt: { $gt: new Date(now) },
-      $or: [{ maxJoins: 0 }, { $expr: { $lt: ['$joins', '$maxJoins'] } }],
-    };
-    const { modifiedCount } = await invites.in(db).updateOne(usable, { $inc: { joins: 1 } });
-    return modifiedCount === 1;
+  countJoin: async ({ inviteId, userId, now }) => {
+    const valid = { _id: inviteId, revoked: false, expiresAt: { $gt: new Date(now) } };
+    const { modifiedCount } = await invites
+      .in(db)
+      .updateOne(
+        { ...valid, joiners: { $ne: userId }, $or: [{ maxJoins: 0 }, { $expr: { $lt: ['$joins', '$maxJoins'] } }] },
+        { $inc: { joins: 1 }, $push: { joiners: { $each: [userId], $slice: -JOINERS_REMEMBERED } } },
+      );
+    if (modifiedCount === 1) return true;
+    return (await invites.in(db).findOne({ ...valid, joiners: userId })) !== null;
   },
-  uncountJoin: async (inviteId) => {
-    await invites.in(db).updateOne({ _id: inviteId, joins: { $gt: 0 } }, { $inc: { joins: -1 } });
+  uncountJoin: async ({ inviteId, userId }) => {
+    await invites
+      .in(db)
+      .updateOne({ _id: inviteId, joiners: userId }, { $inc: { joins: -1 }, $pull: { joiners: userId } });
   },
 });
