@@ -206,3 +206,36 @@ export const edgeRunning = gauge({
   help: 'What is under way: syncs, requests to routers, rechecks',
   labels: ['what'],
 });
+
+// --- router ---
+export const routerSends = counter({
+  name: 'godwit_router_sends_total',
+  help: 'Sends by how they ended: stored, duplicate, or the reason of the refusal',
+  labels: ['outcome'],
+});
+export const routerSendSeconds = histogram({
+  name: 'godwit_router_send_seconds',
+  help: 'Time from the arrival of a send to its outcome',
+  labels: [],
+  buckets: LATENCY_BUCKETS,
+});
+export const routerPending = gauge({
+  name: 'godwit_router_pending',
+  help: 'Work under way, by kind (sends, fan-outs, redeliveries, orders, wakes, cursors, syncs)',
+  labels: ['kind'],
+});
+export const routerRedeliveries = counter({
+  name: 'godwit_router_redeliveries_total',
+  help: 'Devices that were not where they were said to be and were looked up again',
+  labels: [],
+});
+export const routerDropped = counter({
+  name: 'godwit_router_dropped_total',
+  help: 'What a full queue gave up, by queue (wakes, cursors); a later ack or sync makes up for it',
+  labels: ['queue'],
+});
+export const routerFailures = counter({
+  name: 'godwit_router_failures_total',
+  help: 'Work in the background that failed and is tried again by others, by kind',
+  labels: ['kind'],
+});

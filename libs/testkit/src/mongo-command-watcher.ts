@@ -40,6 +40,12 @@ export const ALLOWED_UNTARGETED: readonly AllowedCommand[] = [
     firstStage: '$changeStream',
     reason: 'a peer reads the inserts of a dead process back from the oplog',
   },
+  {
+    collection: 'conversations',
+    command: 'aggregate',
+    firstStage: '$match',
+    reason: 'the reaper pages through conversations with payloads in the order of the shard key',
+  },
   { collection: 'store_processes', command: 'find', reason: 'a peer looks for dead processes; a handful of rows' },
 ];
 

@@ -1,0 +1,88 @@
+import type { Clock } from '@godwit/runtime/clock';
+import { AppendLane, LANE_LIMITS, type LaneObserver, type StoredEvent } from './append-lane.js';
+import type { Head, HeadCache } from './head-cache.js';
+import type { AppendLease, LogTime } from './lease.js';
+import type { AppendLog } from './message-log.js';
+import type { PendingAppend } from './open-appends.js';
+import type { Unconfirmed } from './unconfirmed.js';
+
+export interface AppendLanesOptions {
+  /** How many. */
+  readonly lanes: number;
+  readonly log: AppendLog;
+  readonly lease: AppendLease;
+  readonly heads: HeadCache;
+  readonly clock: Clock;
+  readonly unconfirmed: Unconfirmed;
+  /** The stored head is to be raised, soon. */
+  readonly raiseHead: (conversationId: string, head: Omit<Head, 'retention'>) => void;
+  readonly troubled: LaneObserver['troubled'];
+  /** An append was acked after this time. */
+  readonly acked: (tookMs: number) => void;
+  readonly onBatch: (items: number) => void;
+}
+
+const REFUSED_RETRY_MS = 1_000;
+
+/** The lanes of this process, and which conversation is on which. */
+export class AppendLanes {
+  readonly #lanes: readonly AppendLane[];
+  readonly #options: AppendLanesOptions;
+  #stopped = false;
+
+  constructor(options: AppendLanesOptions) {
+    const { log, lease, heads, clock, troubled, onBatch } = options;
+    this.#options = options;
+    const observer: LaneObserver = {
+      troubled,
+      stored: (event) => {
+        this.#stored(event);
+      },
+    };
+    this.#lanes = Array.from(
+      { length: options.lanes },
+      (_, index) =>
+        new AppendLane({ name: `append-${index}`, log, lease, heads, clock, limits: LANE_LIMITS, observer, onBatch }),
+    );
+  }
+
+  append(pending: PendingAppend): void {
+    const { item, origin } = pending;
+    const lane = this.#lanes[hash(item.conversationId) % this.#lanes.length];
+    if (lane === undefined || this.#stopped || this.#options.unconfirmed.full) {
+      origin.answer(item.requestId, { kind: 'unavailable', retryAfterMs: REFUSED_RETRY_MS });
+    } else lane.offer(pending);
+  }
+
+  /** Takes nothing more; what is queued goes on. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async drained(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.drained()));
+  }
+
+  /** The lowest moment since which a batch in flight may have landed. */
+  lowestSince(): LogTime | undefined {
+    let lowest: LogTime | undefined;
+    for (const { inFlightSince } of this.#lanes) {
+      if (inFlightSince !== undefined && (lowest === undefined || inFlightSince < lowest)) lowest = inFlightSince;
+    }
+    return lowest;
+  }
+
+  #stored({ conversationId, seq, router, since, membershipVersion, serverTimeMs, tookMs }: StoredEvent): void {
+    const { unconfirmed, raiseHead, acked } = this.#options;
+    unconfirmed.add({ conversationId, fromSeq: seq, toSeq: seq, router, since });
+    raiseHead(conversationId, { seq, membershipVersion, serverTimeMs });
+    acked(tookMs);
+  }
+}
+
+/** FNV-1a: even enough for a handful of lanes, and needs no other process to agree. */
+const hash = (text: string): number => {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  return value >>> 0;
+};

@@ -1,0 +1,250 @@
+import { sleep } from '@godwit/runtime/backoff';
+import type { Clock } from '@godwit/runtime/clock';
+import type { CursorStore } from './cursors.js';
+import type { Head } from './head-cache.js';
+import { GONE, type GoneReason } from './message.js';
+import type { ConversationRecord } from './message-log.js';
+import {
+  planReaping,
+  type Device,
+  type ExpiredRange,
+  type ReapableMessage,
+  type ReapMember,
+  type ReapPlan,
+} from './plan-reaping.js';
+import { MAX_TRACKED_MEMBERS } from './retention.js';
+
+export interface ConversationMembers {
+  /** Projections are written up to this membership change. */
+  readonly membershipVersion: number;
+  /** All that ever were members, with their times; undefined when there are more than can be tracked. */
+  readonly members: readonly Pick<ReapMember, 'userId' | 'intervals'>[] | undefined;
+}
+
+/** Who is in a conversation, fresh. */
+export interface Membership {
+  members(conversationId: string, minVersion: number): Promise<ConversationMembers>;
+}
+
+/** The devices of users, fresh; users that don't exist are left out. */
+export interface UserDevices {
+  devicesOf(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly Device[]>>;
+}
+
+export interface Floor {
+  readonly floorSeq: number;
+  readonly expiredSeq: number;
+}
+
+export interface SeqRange {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+
+export interface ReapStore {
+  conversation(conversationId: string): Promise<ConversationRecord | undefined>;
+  newest(conversationId: string): Promise<Omit<Head, 'retention'> | undefined>;
+  /** From the seq on, in order. */
+  reapable(conversationId: string, from: { seq: number; limit: number }): Promise<readonly ReapableMessage[]>;
+  /** Those whose sender set an expiry that has passed, in order. */
+  expiredEarly(conversationId: string, by: { nowMs: number; limit: number }): Promise<readonly ReapableMessage[]>;
+  raiseHead(conversationId: string, head: Omit<Head, 'retention'>): Promise<void>;
+  removePayloadsOf(conversationId: string, seqs: readonly number[], reason: GoneReason): Promise<void>;
+  raiseFloor(conversationId: string, floor: Floor): Promise<void>;
+  /** Gives the tombstones of the range their end, and remembers that they have one. */
+  endTombstones(conversationId: string, range: SeqRange): Promise<void>;
+  /** All up to the head is gone: no candidate until the head is raised. */
+  markReaped(conversationId: string, headSeq: number): Promise<void>;
+  /** Conversations with payloads, in the order of their ids. */
+  candidates(afterConversationId: string, limit: number): Promise<readonly string[]>;
+}
+
+export interface ReaperObserver {
+  /** Payloads removed. */
+  removed(reason: GoneReason, count: number): void;
+  failed(error: unknown): void;
+  /** A document above the floor is missing. */
+  hole(conversationId: string): void;
+  /** The senders are to be told. */
+  expired(conversationId: string, ranges: readonly ExpiredRange[]): void;
+}
+
+export interface ReaperOptions {
+  readonly store: ReapStore;
+  readonly cursors: Pick<CursorStore, 'cursorsIn'>;
+  readonly membership: Membership;
+  readonly devices: UserDevices;
+  readonly clock: Clock;
+  readonly observer: ReaperObserver;
+  readonly isOwn: (conversationId: string) => boolean;
+  /** A conversation whose cursors moved is looked at this much later, once for all that moved meanwhile. */
+  readonly delayMs: number;
+  /** Pause between two conversations. */
+  readonly paceMs: number;
+  /** Pause between two rounds through all conversations with payloads. */
+  readonly roundMs: number;
+}
+
+const WINDOW = 500;
+const EARLY_LIMIT = 200;
+const MAX_TOUCHED = 50_000;
+const SCAN_PAGE = 200;
+
+/** Ends messages: nothing else does. One conversation at a time, at a bounded pace. */
+export class Reaper {
+  readonly #options: ReaperOptions;
+  /** Conversations whose cursors moved, with the monotonic time of their turn, in that order. */
+  readonly #touched = new Map<string, number>();
+  #scanAfter = '';
+  #nextRoundAt = 0;
+  #page: string[] = [];
+
+  constructor(options: ReaperOptions) {
+    this.#options = options;
+  }
+
+  /** Cursors of these moved. What doesn't fit in is found by the next round. */
+  touch(conversationIds: Iterable<string>): void {
+    const { clock, delayMs, isOwn } = this.#options;
+    const turn = clock.monotonic() + delayMs;
+    for (const conversationId of conversationIds) {
+      if (this.#touched.size >= MAX_TOUCHED) return;
+      if (!this.#touched.has(conversationId) && isOwn(conversationId)) this.#touched.set(conversationId, turn);
+    }
+  }
+
+  /** Works until the signal ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { paceMs, observer } = this.#options;
+    while (await sleep(paceMs, signal)) {
+      try {
+        const conversationId = await this.#next();
+        if (conversationId !== undefined && (await this.reap(conversationId)) === 'more') this.touch([conversationId]);
+      } catch (error) {
+        observer.failed(error);
+        await sleep(1_000, signal);
+      }
+    }
+  }
+
+  async #next(): Promise<string | undefined> {
+    const { clock, isOwn, roundMs, store } = this.#options;
+    const now = clock.monotonic();
+    for (const [conversationId, turn] of this.#touched) {
+      if (turn > now) break;
+      this.#touched.delete(conversationId);
+      return conversationId;
+    }
+    if (this.#page.length === 0 && now >= this.#nextRoundAt) {
+      const page = await store.candidates(this.#scanAfter, SCAN_PAGE);
+      this.#scanAfter = page.at(-1) ?? '';
+      if (page.length < SCAN_PAGE) {
+        this.#scanAfter = '';
+        this.#nextRoundAt = now + roundMs;
+      }
+      this.#page = page.filter(isOwn).reverse();
+    }
+    return this.#page.pop();
+  }
+
+  /** Ends what can be ended of the next window above the floor. `more`: the window is through and another follows. */
+  async reap(conversationId: string): Promise<'done' | 'more'> {
+    const { store } = this.#options;
+    const [record, newest] = await Promise.all([store.conversation(conversationId), store.newest(conversationId)]);
+    const head = highest(record, newest);
+    if (head.seq === 0) return 'done';
+    const floorSeq = record?.floorSeq ?? 0;
+    const purgeSeq = record?.purgeSeq ?? 0;
+    // A crash between raising the floor and giving tombstones their end is made good here.
+    if (purgeSeq < floorSeq) await store.endTombstones(conversationId, { fromSeq: purgeSeq + 1, toSeq: floorSeq });
+    const messages = await this.#pick(conversationId, floorSeq);
+    if (messages.length === 0) {
+      if (floorSeq >= head.seq) await store.markReaped(conversationId, head.seq);
+      return 'done';
+    }
+    // Only now, so that whoever is not among them starts above the range.
+    const plan = await this.#plan(conversationId, { messages, head, record });
+    await this.#carryOut(conversationId, { plan, head, floorSeq });
+    const through = plan.floorSeq >= floorSeq + WINDOW && plan.floorSeq < head.seq;
+    return through ? 'more' : 'done';
+  }
+
+  async #pick(conversationId: string, floorSeq: number): Promise<readonly ReapableMessage[]> {
+    const { store, clock, observer } = this.#options;
+    const [window, early] = await Promise.all([
+      store.reapable(conversationId, { seq: floorSeq + 1, limit: WINDOW }),
+      store.expiredEarly(conversationId, { nowMs: clock.now(), limit: EARLY_LIMIT }),
+    ]);
+    const hole = window.findIndex(({ seq }, index) => seq !== floorSeq + 1 + index);
+    if (hole >= 0) observer.hole(conversationId);
+    const dense = hole < 0 ? window : window.slice(0, hole);
+    const last = dense.at(-1)?.seq ?? floorSeq;
+    return [...dense, ...early.filter(({ seq }) => seq > last)];
+  }
+
+  async #plan(
+    conversationId: string,
+    {
+      messages,
+      head,
+      record,
+    }: { messages: readonly ReapableMessage[]; head: Head; record?: ConversationRecord | undefined },
+  ): Promise<ReapPlan> {
+    const { membership, clock } = this.#options;
+    const { membershipVersion, members } = await membership.members(conversationId, head.membershipVersion);
+    const tracked = members !== undefined && members.length <= 4 * MAX_TRACKED_MEMBERS;
+    return planReaping({
+      messages,
+      floorSeq: record?.floorSeq ?? 0,
+      members: tracked ? await this.#withDevices(conversationId, members) : undefined,
+      membershipVersion,
+      retention: head.retention,
+      now: clock.now(),
+    });
+  }
+
+  async #withDevices(
+    conversationId: string,
+    members: readonly Pick<ReapMember, 'userId' | 'intervals'>[],
+  ): Promise<ReapMember[]> {
+    const userIds = members.map(({ userId }) => userId);
+    const { devices, cursors } = this.#options;
+    const [devicesOf, cursorsOf] = await Promise.all([
+      devices.devicesOf(userIds),
+      cursors.cursorsIn(conversationId, userIds),
+    ]);
+    const byUser = new Map(cursorsOf.map((cursor) => [cursor.userId, cursor]));
+    return members.map(({ userId, intervals }) => ({
+      userId,
+      intervals,
+      devices: devicesOf.get(userId),
+      cursors: byUser.get(userId),
+    }));
+  }
+
+  async #carryOut(
+    conversationId: string,
+    { plan, head, floorSeq }: { plan: ReapPlan; head: Head; floorSeq: number },
+  ): Promise<void> {
+    const { store, observer } = this.#options;
+    const { delivered, expired } = plan;
+    if (delivered.length + expired.length > 0) await store.raiseHead(conversationId, head);
+    if (delivered.length > 0) await store.removePayloadsOf(conversationId, delivered, GONE.delivered);
+    if (expired.length > 0) await store.removePayloadsOf(conversationId, expired, GONE.expired);
+    observer.removed(GONE.delivered, delivered.length);
+    observer.removed(GONE.expired, expired.length);
+    if (plan.floorSeq > floorSeq || plan.expiredSeq > 0) await store.raiseFloor(conversationId, plan);
+    if (plan.unseen.length > 0) observer.expired(conversationId, plan.unseen);
+    if (plan.floorSeq > floorSeq) {
+      await store.endTombstones(conversationId, { fromSeq: floorSeq + 1, toSeq: plan.floorSeq });
+    }
+    if (plan.floorSeq >= head.seq) await store.markReaped(conversationId, head.seq);
+  }
+}
+
+const highest = (record: ConversationRecord | undefined, newest: Omit<Head, 'retention'> | undefined): Head => ({
+  seq: Math.max(record?.headSeq ?? 0, newest?.seq ?? 0),
+  membershipVersion: Math.max(record?.membershipVersion ?? 0, newest?.membershipVersion ?? 0),
+  serverTimeMs: Math.max(record?.serverTimeMs ?? 0, newest?.serverTimeMs ?? 0),
+  retention: record?.retention ?? { historyDays: 0, expireAfterSeconds: 0 },
+});

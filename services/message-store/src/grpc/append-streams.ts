@@ -1,0 +1,130 @@
+import type {
+  AppendItem as WireItem,
+  AppendOutcome as WireOutcome,
+  AppendRequest,
+  AppendResponse,
+} from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
+import { invalidArgument, resourceExhausted } from '@godwit/rpc/rpc-error';
+import type { ServerStream } from '@godwit/rpc/server-stream';
+import { idKey, type AppendOrigin } from '../domain/message.js';
+import type { PendingAppend } from '../domain/open-appends.js';
+import type { ExpiredRange } from '../domain/plan-reaping.js';
+import type { FanOutOrder, Unconfirmed } from '../domain/unconfirmed.js';
+import { toOutcome } from './mapping.js';
+import { problemWith } from './validate.js';
+
+type Stream = ServerStream<AppendRequest, AppendResponse>;
+
+export interface AppendStreamsOptions {
+  readonly unconfirmed: Unconfirmed;
+  /** Puts an item into its lane. */
+  readonly append: (pending: PendingAppend) => void;
+  readonly ringVersion: string;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/** The streams of the routers, one each. A second one of the same router replaces the first. */
+export class AppendStreams {
+  readonly #options: AppendStreamsOptions;
+  readonly #routers = new Map<string, RouterStream>();
+
+  constructor(options: AppendStreamsOptions) {
+    this.#options = options;
+  }
+
+  open(stream: Stream): void {
+    let router: RouterStream | undefined;
+    stream.onFrame((frame) => {
+      router ??= this.#greet(stream, frame);
+      router?.receive(frame);
+    });
+    stream.onEnd(() => {
+      if (router === undefined || this.#routers.get(router.node) !== router) return;
+      this.#routers.delete(router.node);
+      this.#options.unconfirmed.routerLost(router.node);
+    });
+  }
+
+  /** Gives an order to a router; false when it has no stream or its stream takes nothing. */
+  give(router: string, order: FanOutOrder): boolean {
+    const stream = this.#routers.get(router);
+    return stream?.push({ orders: [{ ...order }] }) ?? false;
+  }
+
+  /** Tells whichever router the conversation has now. Nobody waits for it: heads tell it too. */
+  tellExpired(conversationId: string, ranges: readonly ExpiredRange[]): void {
+    const router = this.#options.unconfirmed.routerFor(conversationId);
+    const stream = router === undefined ? undefined : this.#routers.get(router);
+    stream?.push({ expired: ranges.map((range) => ({ conversationId, ...range })) });
+  }
+
+  #greet(stream: Stream, { hello }: AppendRequest): RouterStream | undefined {
+    if (hello === undefined || hello.node === '') {
+      stream.close(invalidArgument('hello.node', 'the first frame says which router this is'));
+      return undefined;
+    }
+    const router = new RouterStream(stream, hello.node, this.#options);
+    const { unconfirmed } = this.#options;
+    // A new stream may be a new incarnation, which knows nothing of what the old one had in hand.
+    unconfirmed.routerLost(router.node);
+    this.#routers.set(router.node, router);
+    unconfirmed.routerConnected(router.node);
+    return router;
+  }
+}
+
+/** One router's stream. Answers of a turn of the event loop leave in one frame. */
+class RouterStream implements AppendOrigin {
+  readonly node: string;
+  readonly #stream: Stream;
+  readonly #options: AppendStreamsOptions;
+  #outcomes: WireOutcome[] = [];
+
+  constructor(stream: Stream, node: string, options: AppendStreamsOptions) {
+    this.#stream = stream;
+    this.node = node;
+    this.#options = options;
+  }
+
+  /** Nobody, once the stream is gone: what is acked then has to be fanned out by another. */
+  get router(): string {
+    return this.#stream.ended ? '' : this.node;
+  }
+
+  receive({ items, confirmations }: AppendRequest): void {
+    const { unconfirmed, now } = this.#options;
+    for (const { conversationId, seq } of confirmations)
+      unconfirmed.confirm({ conversationId, seq, router: this.node });
+    if (items.length === 0) return;
+    const queuedAt = now();
+    for (const item of items) this.#take(item, queuedAt);
+  }
+
+  answer(requestId: number, outcome: Parameters<AppendOrigin['answer']>[1]): void {
+    this.#queue({ requestId, outcome: toOutcome(outcome, this.#options.ringVersion) });
+  }
+
+  /** False when the stream has ended or lags too far behind. */
+  push(response: Partial<AppendResponse>): boolean {
+    return this.#stream.send({ outcomes: [], orders: [], expired: [], ...response });
+  }
+
+  #take(item: WireItem, queuedAt: number): void {
+    const problem = problemWith(item);
+    if (problem === undefined) this.#options.append({ item, origin: this, key: idKey(item), queuedAt });
+    else this.#queue({ requestId: item.requestId, outcome: { $case: 'malformed', value: problem } });
+  }
+
+  #queue(outcome: WireOutcome): void {
+    this.#outcomes.push(outcome);
+    if (this.#outcomes.length > 1) return;
+    queueMicrotask(() => {
+      const outcomes = this.#outcomes;
+      this.#outcomes = [];
+      if (this.#stream.ended || this.push({ outcomes })) return;
+      // Every item is answered or its outcome is unknown: a stream that can't answer has to break.
+      this.#stream.close(resourceExhausted('STREAM_LAGS', 'this stream is not read fast enough'));
+    });
+  }
+}

@@ -1,0 +1,155 @@
+import { isDuplicateKey } from '@godwit/mongo/errors';
+import type { Clock } from '@godwit/runtime/clock';
+import type { AnyBulkWriteOperation, Collection, Db, Filter } from 'mongodb';
+import {
+  memberKey,
+  type CursorStore,
+  type Mark,
+  type MarksQuery,
+  type MemberCursors,
+  type MemberKey,
+  type MemberRaise,
+} from '../domain/cursors.js';
+import { deliveries, type DeliveryDocument } from './collections.js';
+import type { HeadReader } from './head-reader.js';
+
+const READ_TIMEOUT_MS = 5_000;
+const MARK_FIELDS = { _id: 0, conversationId: 1, userId: 1, high: 1, read: 1 } as const;
+const CURSOR_FIELDS = { ...MARK_FIELDS, delivered: 1 } as const;
+
+export class MongoCursors implements CursorStore {
+  readonly #deliveries: Collection<DeliveryDocument>;
+  readonly #heads: HeadReader;
+  readonly #clock: Clock;
+
+  constructor(db: Db, heads: HeadReader, clock: Clock) {
+    this.#deliveries = deliveries.in(db);
+    this.#heads = heads;
+    this.#clock = clock;
+  }
+
+  async marksOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, Mark>> {
+    const byConversation = new Map<string, string[]>();
+    for (const { conversationId, userId } of members) {
+      const users = byConversation.get(conversationId);
+      if (users === undefined) byConversation.set(conversationId, [userId]);
+      else users.push(userId);
+    }
+    const $or = [...byConversation].map(([conversationId, users]) => ({ conversationId, userId: { $in: users } }));
+    const found = await this.#deliveries
+      .find({ $or }, { projection: MARK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: members.length + 1 })
+      .toArray();
+    return new Map(found.map((document) => [memberKey(document), toMark(document)]));
+  }
+
+  async raise(raises: readonly MemberRaise[]): Promise<void> {
+    const at = new Date(this.#clock.now());
+    await this.#write(
+      raises.map(({ conversationId, userId, delivered, readSeq }) => ({
+        updateOne: {
+          filter: { conversationId, userId },
+          update: {
+            $max: {
+              ...cursorFields(delivered),
+              high: Math.max(readSeq, ...delivered.values()),
+              ...(readSeq > 0 ? { read: readSeq } : undefined),
+              at,
+            },
+          },
+          upsert: true,
+        },
+      })),
+    );
+  }
+
+  async create(
+    { userId, deviceId }: { userId: string; deviceId: string },
+    starts: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    await this.#write(
+      [...starts].map(([conversationId, seq]) => ({
+        updateOne: {
+          filter: { conversationId, userId },
+          update: { $max: { [`delivered.${deviceId}`]: seq } },
+          upsert: true,
+        },
+      })),
+    );
+  }
+
+  async cursorsOf(userId: string, conversationIds: readonly string[]): Promise<readonly MemberCursors[]> {
+    return this.#cursors({ conversationId: { $in: [...conversationIds] }, userId });
+  }
+
+  async cursorsIn(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]> {
+    return this.#cursors({ conversationId, userId: { $in: [...userIds] } });
+  }
+
+  firstSince(conversationIds: readonly string[], timeMs: number): Promise<ReadonlyMap<string, number>> {
+    return this.#heads.firstSince(conversationIds, timeMs);
+  }
+
+  async marks(query: MarksQuery): Promise<readonly Mark[]> {
+    const found = await this.#deliveries
+      .find(marksFilter(query), {
+        projection: MARK_FIELDS,
+        sort: { conversationId: 1, userId: 1 },
+        limit: query.pageSize,
+        batchSize: query.pageSize + 1,
+        maxTimeMS: READ_TIMEOUT_MS,
+        // What changed is little; ordering it costs less than reading all members.
+        ...(query.changedSinceMs > 0 ? { hint: { conversationId: 1, at: 1 } } : undefined),
+      })
+      .toArray();
+    return found.map(toMark);
+  }
+
+  async #cursors(filter: Filter<DeliveryDocument>): Promise<readonly MemberCursors[]> {
+    const found = await this.#deliveries
+      .find(filter, { projection: CURSOR_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: 1_001 })
+      .toArray();
+    return found.map(({ conversationId, userId, delivered = {}, high = 0, read = 0 }) => ({
+      conversationId,
+      userId,
+      delivered: new Map(Object.entries(delivered)),
+      highSeq: high,
+      readSeq: read,
+    }));
+  }
+
+  /** Only raises, so that doing it twice is doing it once. */
+  async #write(operations: AnyBulkWriteOperation<DeliveryDocument>[]): Promise<void> {
+    try {
+      await this.#deliveries.bulkWrite(operations, { ordered: false });
+    } catch (error) {
+      // Two replicas made the same member's document at once: now it is there.
+      if (!isDuplicateKey(error)) throw error;
+      await this.#deliveries.bulkWrite(operations, { ordered: false });
+    }
+  }
+}
+
+const cursorFields = (delivered: ReadonlyMap<string, number>): Record<string, number> =>
+  Object.fromEntries([...delivered].map(([deviceId, seq]) => [`delivered.${deviceId}`, seq]));
+
+const toMark = ({ conversationId, userId, high = 0, read = 0 }: DeliveryDocument): Mark => ({
+  conversationId,
+  userId,
+  deliveredSeq: high,
+  readSeq: read,
+});
+
+const marksFilter = ({ conversationIds, userIds, changedSinceMs, after }: MarksQuery): Filter<DeliveryDocument> => {
+  const common: Filter<DeliveryDocument> = {
+    ...(userIds.length > 0 ? { userId: { $in: [...userIds] } } : undefined),
+    ...(changedSinceMs > 0 ? { at: { $gte: new Date(changedSinceMs) } } : undefined),
+  };
+  if (after === undefined) return { ...common, conversationId: { $in: [...conversationIds] } };
+  const later = conversationIds.filter((conversationId) => conversationId > after.conversationId);
+  return {
+    $or: [
+      { $and: [{ conversationId: after.conversationId, userId: { $gt: after.userId } }, common] },
+      { ...common, conversationId: { $in: later } },
+    ],
+  };
+};

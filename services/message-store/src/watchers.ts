@@ -1,0 +1,113 @@
+import type { Lifecycle } from '@godwit/runtime/lifecycle';
+import {
+  batchItems,
+  storeAckSeconds,
+  storeClaims,
+  storeHoles,
+  storeOrders,
+  storeReaped,
+  storeTroubles,
+  storeUnconfirmed,
+} from '@godwit/telemetry/catalogue';
+import type { Metrics } from '@godwit/telemetry/metrics';
+import type { AppendLanesOptions } from './domain/append-lanes.js';
+import type { ClaimerOptions } from './domain/claim-processes.js';
+import { GONE } from './domain/message.js';
+import type { ReaperObserver } from './domain/reaper.js';
+
+/** A kind of trouble is logged at most this often; the metrics count all of it. */
+const LOG_EVERY_MS = 5_000;
+
+/** What the rules tell of themselves, as metrics and rare lines in the log. */
+export class Watchers {
+  readonly #life: Lifecycle;
+  readonly #metrics: Metrics;
+  readonly #closing = new AbortController();
+  readonly #loggedAt = new Map<string, number>();
+
+  constructor(life: Lifecycle, metrics: Metrics) {
+    this.#life = life;
+    this.#metrics = metrics;
+  }
+
+  /** Aborted when everything is drained: the process's row is kept until then. */
+  get untilClosing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  get lanes(): Pick<AppendLanesOptions, 'troubled' | 'acked' | 'onBatch'> {
+    const ack = this.#metrics.histogram(storeAckSeconds);
+    const batch = this.#metrics.histogram(batchItems).labels({ queue: 'append' });
+    const troubles = this.#metrics.counter(storeTroubles);
+    return {
+      acked: (tookMs) => {
+        ack.observe(tookMs / 1_000);
+      },
+      onBatch: (items) => {
+        batch.observe(items);
+      },
+      troubled: (what, error) => {
+        troubles.inc({ what });
+        if (error !== undefined) this.failed(what, error);
+      },
+    };
+  }
+
+  get claimer(): ClaimerOptions['observer'] {
+    const claims = this.#metrics.counter(storeClaims);
+    return {
+      claimed: ({ incarnation, node }) => {
+        claims.inc({ outcome: 'claimed' });
+        this.#life.logger.warn({ incarnation, node }, 'a store process seems dead, its appends are taken over');
+      },
+      recovered: ({ incarnation, node }, conversations) => {
+        claims.inc({ outcome: 'recovered' });
+        this.#life.logger.info({ incarnation, node, conversations }, 'the appends of a dead process are fanned out');
+      },
+      failed: (error) => {
+        claims.inc({ outcome: 'failed' });
+        this.failed('claim', error);
+      },
+    };
+  }
+
+  reaper(expired: ReaperObserver['expired']): ReaperObserver {
+    const reaped = this.#metrics.counter(storeReaped);
+    return {
+      removed: (reason, count) => {
+        if (count > 0) reaped.inc({ reason: reason === GONE.expired ? 'expired' : 'delivered' }, count);
+      },
+      failed: (error) => {
+        this.failed('reaper', error);
+      },
+      hole: (conversationId) => {
+        this.hole(conversationId);
+      },
+      expired,
+    };
+  }
+
+  hole(conversationId: string): void {
+    this.#metrics.counter(storeHoles).inc();
+    this.#life.logger.error({ conversationId }, 'a document above the floor is missing');
+  }
+
+  ordered(orders: number): void {
+    if (orders > 0) this.#metrics.counter(storeOrders).inc(orders);
+  }
+
+  unconfirmed(conversations: number): void {
+    this.#metrics.gauge(storeUnconfirmed).set(conversations);
+  }
+
+  failed(what: string, error: unknown): void {
+    const now = performance.now();
+    if (now - (this.#loggedAt.get(what) ?? -Infinity) < LOG_EVERY_MS) return;
+    this.#loggedAt.set(what, now);
+    this.#life.logger.warn({ err: error, what }, 'something failed that is tried again');
+  }
+}
