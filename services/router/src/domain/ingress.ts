@@ -1,0 +1,216 @@
+import type { Clock } from '@godwit/runtime/clock';
+import type { Appended, Appender, AppendItem, AppendOutcome } from './appender.js';
+import { checkExpiry, checkMessage, type ContentLimits, type SendCommand } from './content.js';
+import { isAdmin, peerIn, refusalToWrite, type ConversationView } from './conversation.js';
+import type { Conversations } from './conversations.js';
+import { conversationNotFound, invalid, notAMember, overloaded, unavailable, userNotFound } from './refusal.js';
+import type { Refusal } from './refusal.js';
+import type { Relation } from './ports.js';
+import type { Relations } from './relations.js';
+
+export type SendOutcome =
+  | { readonly type: 'stored'; readonly seq: number; readonly serverTimeMs: number; readonly duplicate: boolean }
+  | { readonly type: 'refused'; readonly refusal: Refusal };
+
+export interface EncodedMessage {
+  readonly envelope: Uint8Array;
+  readonly bodyHash: Uint8Array;
+}
+
+/** Makes the bytes that every layer and recipient gets, and the hash by which a retry is told from another message. */
+export type EncodeMessage = (command: SendCommand) => EncodedMessage;
+
+/** What was stored, for fan-out. */
+export type OnStored = (item: AppendItem, appended: Appended) => void;
+
+export interface IngressOptions {
+  readonly conversations: Conversations;
+  readonly relations: Relations;
+  readonly appender: Appender;
+  readonly encode: EncodeMessage;
+  readonly onStored: OnStored;
+  readonly clock: Clock;
+  readonly limits: ContentLimits & { readonly maxPendingSends: number };
+}
+
+interface PendingSend {
+  readonly command: SendCommand;
+  readonly reply: (outcome: SendOutcome) => void;
+  encoded: EncodedMessage | undefined;
+  /** Why the sender would be refused, while its message is looked up. */
+  refusal: Refusal | undefined;
+  /** How often the membership had moved on. */
+  stale: number;
+}
+
+const MAX_STALE = 5;
+const OVERLOADED_RETRY_MS = 500;
+
+/**
+ * Takes messages in: may this user write this here? Stored means acked: whoever would be refused for what has changed
+ * since (removed, blocked, too late) is first looked up by its id. No promise for a message whose conversation is known.
+ */
+export class Ingress {
+  readonly #options: IngressOptions;
+  #pending = 0;
+
+  constructor(options: IngressOptions) {
+    this.#options = options;
+  }
+
+  /** Sends without an outcome yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Replies exactly once. */
+  send(command: SendCommand, reply: (outcome: SendOutcome) => void): void {
+    const refusal = checkMessage(command, this.#options.limits);
+    if (refusal !== undefined) reply({ type: 'refused', refusal });
+    else if (this.#pending >= this.#options.limits.maxPendingSends) {
+      reply({ type: 'refused', refusal: overloaded(OVERLOADED_RETRY_MS) });
+    } else this.#accept(command, reply);
+  }
+
+  #accept(command: SendCommand, reply: (outcome: SendOutcome) => void): void {
+    this.#pending++;
+    const counted = (outcome: SendOutcome): void => {
+      this.#pending--;
+      reply(outcome);
+    };
+    const send: PendingSend = { command, reply: counted, encoded: undefined, refusal: undefined, stale: 0 };
+    if (isPrivateOfOthers(command)) refuse(send, notAMember);
+    else this.#decide(send, 0);
+  }
+
+  #decide(send: PendingSend, minVersion: number): void {
+    const { conversationId } = send.command;
+    const view = this.#options.conversations.peek(conversationId, minVersion);
+    if (view !== undefined) {
+      this.#decideIn(send, view);
+      return;
+    }
+    this.#options.conversations.get(conversationId, { minVersion, create: true }).then(
+      (loaded) => {
+        if (loaded.found) this.#decideIn(send, loaded.view);
+        else refuse(send, loaded.refusal);
+      },
+      () => {
+        refuse(send, unavailable('the members of this conversation can not be read now'));
+      },
+    );
+  }
+
+  #decideIn(send: PendingSend, view: ConversationView): void {
+    const { command } = send;
+    const refusal = checkExpiry(command, this.#options.clock.now()) ?? refusalToWrite(view, command);
+    const peer = peerIn(command.conversationId, command.userId);
+    if (refusal !== undefined || peer === undefined) {
+      this.#append(send, view, refusal);
+      return;
+    }
+    const query = { owner: peer, other: command.userId };
+    const relation = this.#options.relations.peek(query);
+    if (relation !== undefined) {
+      this.#append(send, view, refusalOf(relation));
+      return;
+    }
+    this.#options.relations.get(query).then(
+      (found) => {
+        this.#append(send, view, refusalOf(found));
+      },
+      (error: unknown) => {
+        // `get` does not reject; should it ever, the sender must not wait for ever.
+        refuse(send, unavailable(error instanceof Error ? error.message : 'failed'));
+      },
+    );
+  }
+
+  #append(send: PendingSend, view: ConversationView, refusal: Refusal | undefined): void {
+    const { command } = send;
+    send.encoded ??= this.#options.encode(command);
+    send.refusal = refusal;
+    const item: AppendItem = {
+      conversationId: command.conversationId,
+      senderUserId: command.userId,
+      senderDeviceId: command.deviceId,
+      clientMessageId: command.clientMessageId,
+      kind: command.kind,
+      targetSeq: command.targetSeq,
+      mediaIds: command.mediaIds,
+      expiresAtMs: command.expiresAtMs,
+      membershipVersion: view.version,
+      envelope: send.encoded.envelope,
+      bodyHash: send.encoded.bodyHash,
+      retry: command.retry || send.stale > 0,
+      lookupOnly: refusal !== undefined,
+      senderIsAdmin: isAdmin(view, command.userId),
+    };
+    this.#options.appender.append(item, (outcome) => {
+      this.#onOutcome(send, item, outcome);
+    });
+  }
+
+  #onOutcome(send: PendingSend, item: AppendItem, outcome: AppendOutcome): void {
+    switch (outcome.type) {
+      case 'appended': {
+        const { seq, serverTimeMs, duplicate } = outcome;
+        send.reply({ type: 'stored', seq, serverTimeMs, duplicate });
+        this.#options.onStored(item, outcome);
+        return;
+      }
+      case 'stale':
+        this.#onStale(send, outcome.membershipVersion);
+        return;
+      case 'id-reused':
+        refuse(send, {
+          reason: 'CLIENT_MESSAGE_ID_REUSED',
+          field: 'client_message_id',
+          message: 'another message of the sender has this id',
+          stored: { seq: outcome.seq, serverTimeMs: outcome.serverTimeMs, bodyHash: outcome.bodyHash },
+        });
+        return;
+      case 'target-refused': {
+        const message = 'the message this one is about does not allow it';
+        refuse(send, { reason: outcome.reason, field: 'metadata.target_seq', message });
+        return;
+      }
+      case 'not-found':
+        refuse(send, send.refusal ?? conversationNotFound);
+        return;
+      case 'malformed':
+        refuse(send, invalid(outcome.field, outcome.problem));
+        return;
+      case 'unavailable': {
+        const message = 'it is not known whether the message was stored: send it again with the same id';
+        refuse(send, unavailable(message, outcome.retryAfterMs));
+        return;
+      }
+    }
+  }
+
+  /** The members have changed since they were read: read them again and decide again. */
+  #onStale(send: PendingSend, version: number): void {
+    send.stale++;
+    if (send.stale > MAX_STALE) refuse(send, unavailable('the members of this conversation keep changing'));
+    else {
+      this.#options.conversations.noteVersion(send.command.conversationId, version);
+      this.#decide(send, Math.max(version, 1));
+    }
+  }
+}
+
+const refuse = (send: PendingSend, refusal: Refusal): void => {
+  send.reply({ type: 'refused', refusal });
+};
+
+const isPrivateOfOthers = ({ conversationId, userId }: SendCommand): boolean =>
+  conversationId.startsWith('p:') && peerIn(conversationId, userId) === undefined;
+
+/** What the other's relation to the sender says of a private message; unknown: the account service is away. */
+const refusalOf = (relation: Relation | undefined): Refusal | undefined => {
+  if (relation === undefined) return unavailable('whether the recipient takes messages can not be read now');
+  if (!relation.ownerExists) return userNotFound;
+  if (!relation.blocked) return undefined;
+  return { reason: 'BLOCKED', field: 'conversation_id', message: 'the recipient does not take messages of this user' };
+};
