@@ -19,11 +19,11 @@ export function usageOf(state: StackState, dir: string): string {
     `  Logs         ${shown(path.join(dir, 'logs'))}`,
     '',
     `Chat, each line in a shell of its own (register asks for the code: tail -n 1 ${shown(state.smsOutbox ?? '')}):`,
-    `  ${command(`npm run -s godwit --${option} --profile alice register --phone +12025550101 --name alice`)}`,
-    `  ${command(`npm run -s godwit --${option} --profile bob register --phone +12025550102 --name bob`)}`,
-    `  ${command(`npm run -s godwit --${option} --profile alice chat bob`)}`,
-    `  ${command(`npm run -s godwit --${option} --profile bob chat alice`)}`,
-    `What else the CLI does: ${command('npm run -s godwit -- --help')}. The state of the stack: ${command('npm run status')}.`,
+    `  ${command(`npx godwit${option} --profile alice register --phone +12025550101 --name alice`)}`,
+    `  ${command(`npx godwit${option} --profile bob register --phone +12025550102 --name bob`)}`,
+    `  ${command(`npx godwit${option} --profile alice chat bob`)}`,
+    `  ${command(`npx godwit${option} --profile bob chat alice`)}`,
+    `What else the CLI does: ${command('npx godwit --help')}. The state of the stack: ${command('npm run status')}.`,
     '',
   ].join('\n');
 }
