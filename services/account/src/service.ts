@@ -158,7 +158,7 @@ const wire = async (ground: Ground) => {
     const found = await apiKeys.verify(key);
     return found === undefined ? undefined : { callerId: found.id, scopes: found.scopes };
   };
-  return { handlers: withRefusals(handlers), verifyApiKey };
+  return { handlers: withRefusals(handlers, ground.life.logger), verifyApiKey };
 };
 
 const openStores = (db: Db, clock: Clock) => ({

@@ -1,5 +1,7 @@
 import { status } from '@grpc/grpc-js';
-import { RpcError } from '@godwit/rpc/rpc-error';
+import { isUncertain } from '@godwit/mongo/errors';
+import { RpcError, unavailable } from '@godwit/rpc/rpc-error';
+import type { Logger } from '@godwit/runtime/logger';
 import { Refusal, type RefusalKind } from '../domain/refusal.js';
 
 const STATUS: Readonly<Record<RefusalKind, status>> = {
@@ -15,16 +17,25 @@ const STATUS: Readonly<Record<RefusalKind, status>> = {
 
 type AnyHandler = (request: never, context: never) => Promise<unknown>;
 
-/** Makes gRPC errors of the refusals that the handlers of a service throw. */
-export const withRefusals = <H extends Readonly<Record<string, AnyHandler>>>(handlers: H): H => {
+/** The error as gRPC has it; undefined for what isn't expected. */
+const statusFor = (error: unknown, logger: Logger): RpcError | undefined => {
+  if (error instanceof Refusal) {
+    const { kind, reason, message, detail } = error;
+    return new RpcError({ code: STATUS[kind], reason, message, ...detail });
+  }
+  if (!isUncertain(error)) return undefined;
+  logger.error({ err: error }, 'MongoDB did not answer');
+  return unavailable('STORE_UNAVAILABLE', 'the accounts cannot be reached, try again');
+};
+
+/** Makes gRPC errors of the refusals that the handlers of a service throw, and of a database that is away. */
+export const withRefusals = <H extends Readonly<Record<string, AnyHandler>>>(handlers: H, logger: Logger): H => {
   const wrapped = Object.entries(handlers).map(([name, handler]) => {
     const refusing: AnyHandler = async (request, context) => {
       try {
         return await handler(request, context);
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        const { kind, reason, message, detail } = error;
-        throw new RpcError({ code: STATUS[kind], reason, message, ...detail });
+        throw statusFor(error, logger) ?? error;
       }
     };
     return [name, refusing];
