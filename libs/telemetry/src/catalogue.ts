@@ -201,10 +201,15 @@ export const edgeCalls = counter({
   help: 'Calls over HTTP, by call and status',
   labels: ['call', 'status'],
 });
-export const edgeRunning = gauge({
-  name: 'godwit_edge_running',
-  help: 'What is under way: syncs, requests to routers, rechecks',
-  labels: ['what'],
+export const edgeSyncs = gauge({
+  name: 'godwit_edge_syncs',
+  help: 'Syncs and rechecks under way',
+  labels: [],
+});
+export const edgeInFlight = gauge({
+  name: 'godwit_edge_in_flight',
+  help: 'Sends and fetches that wait for an outcome',
+  labels: [],
 });
 
 // --- router ---
@@ -238,4 +243,16 @@ export const routerFailures = counter({
   name: 'godwit_router_failures_total',
   help: 'Work in the background that failed and is tried again by others, by kind',
   labels: ['kind'],
+});
+
+// --- group ---
+export const groupCatchUps = counter({
+  name: 'godwit_group_catch_ups_total',
+  help: 'Times the projections of a conversation were found behind the log and brought up to date',
+  labels: [],
+});
+export const groupRepeatedDecisions = counter({
+  name: 'godwit_group_repeated_decisions_total',
+  help: 'Changes that were decided again because the log had moved on',
+  labels: [],
 });
