@@ -12,10 +12,11 @@ import { serve, startRpcServer } from '@godwit/rpc/server';
 import { systemClock } from '@godwit/runtime/clock';
 import { startHealthServer } from '@godwit/runtime/health-server';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
+import { groupCatchUps, groupRepeatedDecisions } from '@godwit/telemetry/catalogue';
 import { createMetrics, type Metrics } from '@godwit/telemetry/metrics';
 import type { GroupConfig } from './config.js';
 import { createGroupDeps, type GroupPorts } from './domain/deps.js';
-import type { MembershipFacts } from './domain/ports.js';
+import type { MembershipFacts, Observations } from './domain/ports.js';
 import { createFleetHandlers } from './grpc/fleet-handlers.js';
 import { createUserHandlers } from './grpc/group-handlers.js';
 import { COLLECTIONS } from './mongo/collections.js';
@@ -58,6 +59,7 @@ export const startGroup = async (
       users: accountUsers(peers.account),
       facts: overrides.facts ?? openFacts(config, { life, metrics }),
       clock: systemClock,
+      observations: countObservations(metrics),
       ...overrides,
     },
     config.limits,
@@ -122,6 +124,12 @@ const openPeers = (config: GroupConfig, { life, metrics }: Surroundings) => {
     account.close();
   });
   return { routers, account };
+};
+
+const countObservations = (metrics: Metrics): Observations => {
+  const catchUps = metrics.counter(groupCatchUps);
+  const repeats = metrics.counter(groupRepeatedDecisions);
+  return { caughtUp: () => catchUps.inc(), decidedAgain: () => repeats.inc() };
 };
 
 const openFacts = (config: GroupConfig, { life, metrics }: Surroundings): MembershipFacts => {

@@ -17,7 +17,7 @@ import {
 } from '../src/domain/membership-rules.js';
 import { Refusal } from '../src/domain/refusal.js';
 import { MemoryLog } from './support/memory-log.js';
-import { MemoryProjections } from './support/memory-projections.js';
+import { MemoryProjections, unobserved } from './support/memory-projections.js';
 import { MemoryUsers } from './support/memory-users.js';
 
 const OWNER = newId();
@@ -33,10 +33,15 @@ const setUp = (log = new MemoryLog({ gap: 2 })) => {
       projections: projections.through(step),
       log,
       clock: new ManualClock(),
+      observations: unobserved,
       maxCachedMembers: 1_000,
     });
     const facts = { changed: (_id: string, version: number) => void told.push(version) };
-    return { directory, changes: new ConversationChanges({ directory, log, facts }), users: new MemoryUsers() };
+    return {
+      directory,
+      changes: new ConversationChanges({ directory, log, facts, observations: unobserved }),
+      users: new MemoryUsers(),
+    };
   };
   return { log, projections, told, replica };
 };

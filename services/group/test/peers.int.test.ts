@@ -183,11 +183,15 @@ describe('the service among its peers', () => {
       [owner, 'created'],
       [owner, 'created-rest'],
     ]);
-    // Another installation of the service, whose projections are empty.
-    const other = await startGroup(loadGroupConfig({ ...groupEnv(uniqueNamespace()), ...peerEnv }), life);
+    // Another installation of the service, whose projections are empty, and which has no NATS.
+    const elsewhere = { ...groupEnv(uniqueNamespace()), ...peerEnv, GODWIT_NATS_URL: 'nats://127.0.0.1:1' };
+    const other = await startGroup(loadGroupConfig(elsewhere), life);
     const otherPool = poolTo(other.grpcPort);
     const read = await otherPool.callAny('getGroup', { conversationId }, as(owner));
     expect(read.group).toMatchObject({ name: 'Waders', memberCount: 500, membershipVersion: 3 });
+    expect(await otherPool.callAny('leaveGroup', { conversationId }, as(others[1] ?? ''))).toEqual({
+      membershipVersion: 4,
+    });
     otherPool.close();
   });
 

@@ -7,7 +7,7 @@ import { applyEntries, MAX_INTERVALS } from '../src/domain/apply-entry.js';
 import { ConversationDirectory } from '../src/domain/conversation-directory.js';
 import { DEFAULT_SETTINGS, emptyConversation, type Change, type LogEntry } from '../src/domain/conversation.js';
 import type { MembershipLog } from '../src/domain/ports.js';
-import { MemoryProjections } from './support/memory-projections.js';
+import { MemoryProjections, unobserved } from './support/memory-projections.js';
 
 const id = groupConversation(newId());
 const USERS = ['ann', 'bob', 'cid', 'dan', 'eve'];
@@ -155,6 +155,7 @@ const directoryOver = (
     projections: projections.through(step),
     log,
     clock: new ManualClock(),
+    observations: unobserved,
     maxCachedMembers: 1_000,
   });
 

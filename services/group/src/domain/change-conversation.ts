@@ -3,7 +3,7 @@ import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Conversation, ConversationDirectory } from './conversation-directory.js';
 import type { Change } from './conversation.js';
 import { KeyedQueue } from './keyed-queue.js';
-import type { Actor, MembershipFacts, MembershipLog } from './ports.js';
+import type { Actor, MembershipFacts, MembershipLog, Observations } from './ports.js';
 import { Refusal } from './refusal.js';
 
 /** What the rules make of a request: a change and the answer once it is in effect, or the answer alone. */
@@ -29,6 +29,7 @@ export interface ChangeOptions {
   readonly directory: ConversationDirectory;
   readonly log: MembershipLog;
   readonly facts: MembershipFacts;
+  readonly observations: Observations;
 }
 
 // Changes of one conversation by one replica queue up, so only those of other replicas can come between.
@@ -50,9 +51,9 @@ export class ConversationChanges {
   }
 
   async #run<T>(request: ConversationChange<T>): Promise<T> {
-    const { directory, facts } = this.#options;
+    const { directory, facts, observations } = this.#options;
     const { conversationId, isNew = false } = request;
-    let current = await (isNew ? directory.loadStored(conversationId) : directory.load(conversationId));
+    let current = await directory.load(conversationId, { storedOnly: isNew });
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (request.signal?.aborted === true) throw givenUp();
       const { change, answer } = await request.decide(current);
@@ -62,6 +63,7 @@ export class ConversationChanges {
         facts.changed(conversationId, outcome.after.version);
         return answer(outcome.after);
       }
+      observations.decidedAgain();
       if (attempt > 0) await sleep(fullJitter(PAUSE, attempt), request.signal);
       current = await directory.load(conversationId, { minVersion: outcome.version });
     }

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '@godwit/runtime/clock';
 import { applyEntries, countActive, usersOf } from './apply-entry.js';
 import { emptyConversation, type ConversationState, type LogEntry, type MemberRow } from './conversation.js';
-import type { ConversationHead, MembershipLog, Projections, StoredMember } from './ports.js';
+import type { ConversationHead, MembershipLog, Observations, Projections, StoredMember } from './ports.js';
 import { Refusal } from './refusal.js';
 
 /** A conversation with what the log does not say. */
@@ -17,12 +17,15 @@ export interface LoadOptions {
   readonly minVersion?: number;
   /** Whether what is remembered may be given without looking whether another replica has moved on. */
   readonly maybeOld?: boolean;
+  /** Without a look into the log where nothing is stored: version 0 may then mean that nobody has written it down yet. */
+  readonly storedOnly?: boolean;
 }
 
 export interface DirectoryOptions {
   readonly projections: Projections;
   readonly log: MembershipLog;
   readonly clock: Clock;
+  readonly observations: Observations;
   /** Member rows kept in memory, over all conversations. */
   readonly maxCachedMembers: number;
 }
@@ -38,13 +41,15 @@ export class ConversationDirectory {
   readonly #projections: Projections;
   readonly #log: MembershipLog;
   readonly #clock: Clock;
+  readonly #observations: Observations;
   readonly #cache: LRUCache<string, Conversation>;
-  readonly #reloads = new Map<string, Promise<Conversation>>();
+  readonly #updates = new Map<string, Promise<Conversation>>();
 
-  constructor({ projections, log, clock, maxCachedMembers }: DirectoryOptions) {
+  constructor({ projections, log, clock, observations, maxCachedMembers }: DirectoryOptions) {
     this.#projections = projections;
     this.#log = log;
     this.#clock = clock;
+    this.#observations = observations;
     this.#cache = new LRUCache({
       maxSize: maxCachedMembers,
       sizeCalculation: ({ members }) => members.size + CONVERSATION_WEIGHT,
@@ -55,37 +60,38 @@ export class ConversationDirectory {
    * The conversation at `minVersion` or later; version 0 where there is no log.
    * @throws Refusal VERSION_NOT_REACHED when the log has not come that far
    */
-  async load(conversationId: string, { minVersion = 0, maybeOld = false }: LoadOptions = {}): Promise<Conversation> {
+  async load(conversationId: string, options: LoadOptions = {}): Promise<Conversation> {
+    const { minVersion = 0, maybeOld = false, storedOnly = false } = options;
     const cached = this.#cache.get(conversationId);
     if (cached !== undefined && maybeOld && cached.version >= minVersion) return cached;
     const head = await this.#projections.head(conversationId);
+    if (head === undefined && storedOnly) return cached ?? nothing(conversationId);
     const wanted: Wanted = { version: Math.max(minVersion, head?.version ?? 0), muteVersion: head?.muteVersion ?? 0 };
     if (cached !== undefined && satisfies(cached, wanted)) return cached;
-    const running = this.#reloads.get(conversationId);
+    const running = this.#updates.get(conversationId);
     if (running !== undefined) {
       // It may have begun before this call, and then need not know what this call must.
       const joined = await running;
       if (satisfies(joined, wanted)) return joined;
     }
-    const reload = this.#reload(conversationId, head, wanted);
-    this.#reloads.set(conversationId, reload);
+    return this.#share(conversationId, this.#reload(conversationId, head, wanted));
+  }
+
+  /**
+   * Writes down what was appended on top of `base`, which came from `load`. Whoever asks for the new version meanwhile
+   * (the router, to fan it out) waits for it instead of doing the same.
+   */
+  record(base: Conversation, entry: LogEntry): Promise<Conversation> {
+    return this.#share(base.conversationId, this.#advance(base, [entry]));
+  }
+
+  async #share(conversationId: string, update: Promise<Conversation>): Promise<Conversation> {
+    this.#updates.set(conversationId, update);
     try {
-      return await reload;
+      return await update;
     } finally {
-      if (this.#reloads.get(conversationId) === reload) this.#reloads.delete(conversationId);
+      if (this.#updates.get(conversationId) === update) this.#updates.delete(conversationId);
     }
-  }
-
-  /** The same from what is stored, without a look into the log: version 0 may mean that nobody wrote it down yet. */
-  async loadStored(conversationId: string): Promise<Conversation> {
-    const head = this.#cache.has(conversationId) ? undefined : await this.#projections.head(conversationId);
-    if (head === undefined) return this.#cache.get(conversationId) ?? nothing(conversationId);
-    return this.load(conversationId);
-  }
-
-  /** Writes down what was appended on top of `base`, which came from `load`. */
-  async record(base: Conversation, entry: LogEntry): Promise<Conversation> {
-    return this.#advance(base, [entry]);
   }
 
   async #reload(conversationId: string, head: ConversationHead | undefined, wanted: Wanted): Promise<Conversation> {
@@ -93,6 +99,7 @@ export class ConversationDirectory {
     const isAhead = [...stored.members.values()].some(({ appliedSeq }) => appliedSeq > stored.version);
     if (stored.version > 0 && stored.version >= wanted.version && !isAhead) return this.#remember(stored);
     const entries = await this.#readLog(conversationId, stored.version);
+    if (entries.length > 0) this.#observations.caughtUp();
     const caughtUp = await this.#advance(stored, entries);
     if (caughtUp.version < wanted.version) {
       throw new Refusal('unavailable', 'VERSION_NOT_REACHED', { message: 'the log has not come to this version' });

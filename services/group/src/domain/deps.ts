@@ -1,7 +1,16 @@
 import type { Clock } from '@godwit/runtime/clock';
 import { ConversationChanges } from './change-conversation.js';
 import { ConversationDirectory } from './conversation-directory.js';
-import type { Invites, MembershipFacts, MembershipLog, Mutes, Projections, UserConversations, Users } from './ports.js';
+import type {
+  Invites,
+  MembershipFacts,
+  MembershipLog,
+  Mutes,
+  Observations,
+  Projections,
+  UserConversations,
+  Users,
+} from './ports.js';
 
 export interface GroupPorts {
   readonly projections: Projections;
@@ -12,6 +21,7 @@ export interface GroupPorts {
   readonly users: Users;
   readonly facts: MembershipFacts;
   readonly clock: Clock;
+  readonly observations: Observations;
 }
 
 export interface GroupLimits {
@@ -28,8 +38,7 @@ export interface GroupDeps extends GroupPorts, GroupLimits {
 }
 
 export const createGroupDeps = (ports: GroupPorts, limits: GroupLimits): GroupDeps => {
-  const { projections, log, clock, facts } = ports;
-  const directory = new ConversationDirectory({ projections, log, clock, maxCachedMembers: limits.maxCachedMembers });
-  const changes = new ConversationChanges({ directory, log, facts });
+  const directory = new ConversationDirectory({ ...ports, maxCachedMembers: limits.maxCachedMembers });
+  const changes = new ConversationChanges({ ...ports, directory });
   return { ...ports, ...limits, directory, changes };
 };

@@ -27,11 +27,8 @@ export const findConversation = async (options: FindOptions, wanted: Conversatio
   if (!wanted.createPrivate || parsed?.kind !== 'private') {
     return requireConversation(await directory.load(conversationId, load));
   }
-  const stored = await directory.loadStored(conversationId);
-  if (stored.version === 0) {
-    const { actingUser, signal } = wanted;
-    const made = await createPrivate(options, { conversationId, pair: parsed.users, actingUser, signal });
-    if (made.version >= minVersion) return made;
-  }
-  return requireConversation(await directory.load(conversationId, load));
+  const known = await directory.load(conversationId, { ...load, storedOnly: true });
+  if (known.version > 0) return known;
+  const { actingUser, signal } = wanted;
+  return createPrivate(options, { conversationId, pair: parsed.users, actingUser, signal });
 };

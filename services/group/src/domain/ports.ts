@@ -113,6 +113,14 @@ export interface MembershipFacts {
   changed(conversationId: string, version: number): void;
 }
 
+/** What the operator counts. */
+export interface Observations {
+  /** Projections were found behind the log and brought up to date. */
+  caughtUp(): void;
+  /** A change had to be decided again: the log had moved on. */
+  decidedAgain(): void;
+}
+
 export interface Invite {
   readonly inviteId: string;
   readonly conversationId: string;

@@ -1,6 +1,14 @@
 import { applyEntries } from '../../src/domain/apply-entry.js';
 import { emptyConversation, type LogEntry, type MemberRow } from '../../src/domain/conversation.js';
-import type { ConversationHead, MembersToRead, Projections, StoredMember } from '../../src/domain/ports.js';
+import type {
+  ConversationHead,
+  MembersToRead,
+  Observations,
+  Projections,
+  StoredMember,
+} from '../../src/domain/ports.js';
+
+export const unobserved: Observations = { caughtUp: () => undefined, decidedAgain: () => undefined };
 
 type Rows = Map<string, MemberRow>;
 
