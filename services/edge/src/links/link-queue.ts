@@ -1,0 +1,72 @@
+import type { StreamLink } from '@godwit/rpc/stream-link';
+
+export interface LinkQueueOptions<Part, Out> {
+  /** Puts parts into one frame, in their order. */
+  readonly assemble: (parts: readonly Part[]) => Out;
+  readonly bytesOf: (part: Part) => number;
+  readonly maxParts: number;
+  readonly maxBytes: number;
+  /** Parts that wait at most; over it nothing is taken. */
+  readonly maxQueued: number;
+}
+
+/** While the peer doesn't keep up, so long between looks. */
+const BLOCKED_MS = 2;
+
+/**
+ * Gathers what goes to a peer into frames: what comes in one turn of the event loop goes together, and while the peer
+ * lags behind what waits makes larger frames. Nothing waits for a peer that is not there.
+ */
+export class LinkQueue<Part, Out> {
+  readonly #link: Pick<StreamLink<unknown, Out>, 'up' | 'queued' | 'send'>;
+  readonly #options: LinkQueueOptions<Part, Out>;
+  #parts: Part[] = [];
+  #scheduled = false;
+
+  constructor(link: Pick<StreamLink<unknown, Out>, 'up' | 'queued' | 'send'>, options: LinkQueueOptions<Part, Out>) {
+    this.#link = link;
+    this.#options = options;
+  }
+
+  /** Takes the part; false: the peer is not there, or too far behind. */
+  offer(part: Part): boolean {
+    if (!this.#link.up || this.#parts.length >= this.#options.maxQueued) return false;
+    this.#parts.push(part);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#pump);
+    }
+    return true;
+  }
+
+  /** The stream has broken: what waited was for it. */
+  clear(): void {
+    this.#parts = [];
+  }
+
+  readonly #pump = (): void => {
+    this.#scheduled = false;
+    let next = 0;
+    while (next < this.#parts.length && this.#link.queued === 0) {
+      const end = this.#endOfFrame(next);
+      if (!this.#link.send(this.#options.assemble(this.#parts.slice(next, end)))) break;
+      next = end;
+    }
+    this.#parts = next === this.#parts.length ? [] : this.#parts.slice(next);
+    if (this.#parts.length === 0) return;
+    this.#scheduled = true;
+    setTimeout(this.#pump, BLOCKED_MS);
+  };
+
+  #endOfFrame(start: number): number {
+    const { maxParts, maxBytes, bytesOf } = this.#options;
+    const limit = Math.min(this.#parts.length, start + maxParts);
+    let bytes = 0;
+    for (let index = start; index < limit; index++) {
+      const part = this.#parts[index];
+      bytes += part === undefined ? 0 : bytesOf(part);
+      if (bytes > maxBytes && index > start) return index;
+    }
+    return limit;
+  }
+}

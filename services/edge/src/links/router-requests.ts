@@ -1,0 +1,172 @@
+import type {
+  FetchItem,
+  FetchOutcome,
+  Refused,
+  SendItem,
+  SendOutcome,
+} from '@godwit/proto/gen/grpc/godwit/router/v1/router';
+import type { Clock } from '@godwit/runtime/clock';
+import type { Connection } from '../domain/connection.js';
+import { InFlight, type Flight } from '../domain/in-flight.js';
+import { overloaded, unavailable } from '../domain/refusal.js';
+import type { RouterLinks } from './router-links.js';
+
+/** What a client asked of a conversation. The ids of the items are filled in for each attempt. */
+export type RouterRequest =
+  | { readonly kind: 'send'; readonly connection: Connection; readonly requestId: number; readonly item: SendItem }
+  | { readonly kind: 'fetch'; readonly connection: Connection; readonly requestId: number; readonly item: FetchItem };
+
+export type SendRequest = Extract<RouterRequest, { kind: 'send' }>;
+export type FetchRequest = Extract<RouterRequest, { kind: 'fetch' }>;
+
+export interface RouterRequestEvents {
+  readonly onStored: (
+    request: SendRequest,
+    stored: { readonly seq: number; readonly serverTimeMs: number; readonly duplicate: boolean },
+    ms: number,
+  ) => void;
+  readonly onFetched: (request: FetchRequest, result: Uint8Array) => void;
+  readonly onRefused: (request: RouterRequest, refused: Refused) => void;
+}
+
+export interface RouterRequestOptions {
+  readonly routers: RouterLinks;
+  readonly clock: Clock;
+  readonly events: RouterRequestEvents;
+  /** Requests without an outcome at most, over all sockets. */
+  readonly maxInFlight: number;
+}
+
+/** No outcome for this long: asked again at the next router. Its own attempts at the store take up to 10 s. */
+const ATTEMPT_MS = 3_000;
+/** No outcome at all: the client is told, and may go on trying. */
+const GIVE_UP_MS = 12_000;
+// A router that gave up itself; another may do better.
+const WORTH_WAITING = new Set(['UNAVAILABLE', 'OVERLOADED']);
+
+const asRefused = (refusal: ReturnType<typeof unavailable>): Refused => ({
+  reason: refusal.reason,
+  message: refusal.message,
+  field: '',
+  retryAfterMs: refusal.retryAfterMs ?? 0,
+  stored: undefined,
+});
+
+const conversationOf = ({ kind, item }: RouterRequest): string =>
+  kind === 'send' ? item.conversationId : (item.fetch?.conversationId ?? '');
+
+/** Has routers answer what clients ask of conversations, whichever router it takes: doing it twice is doing it once. */
+export class RouterRequests {
+  readonly #options: RouterRequestOptions;
+  readonly #flights = new InFlight<RouterRequest>();
+  // Requests that no router could be asked: looked at in every tick.
+  #stranded = new Set<Flight<RouterRequest>>();
+
+  constructor(options: RouterRequestOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  add(request: RouterRequest): void {
+    const { routers, clock, maxInFlight, events } = this.#options;
+    if (this.#flights.size >= maxInFlight) {
+      events.onRefused(request, asRefused(overloaded('too much is waiting at this edge')));
+      return;
+    }
+    const id = this.#flights.nextId();
+    const node = routers.pick(conversationOf(request)) ?? '';
+    const flight = this.#flights.start(request, { id, node, now: clock.monotonic() });
+    if (node === '') this.#stranded.add(flight);
+    else if (!this.#offer(node, flight)) {
+      this.#flights.end(flight);
+      events.onRefused(request, asRefused(overloaded('the conversation is not keeping up')));
+    }
+  }
+
+  onSendOutcome({ requestId, outcome }: SendOutcome): void {
+    const flight = this.#flights.get(requestId);
+    if (flight?.request.kind !== 'send' || outcome === undefined) return;
+    if (outcome.$case === 'refused') {
+      this.#refused(flight, requestId, outcome.value);
+      return;
+    }
+    this.#end(flight);
+    const waitedMs = this.#options.clock.monotonic() - flight.startedAt;
+    this.#options.events.onStored(flight.request, outcome.value, waitedMs);
+  }
+
+  onFetchOutcome({ requestId, outcome }: FetchOutcome): void {
+    const flight = this.#flights.get(requestId);
+    if (flight?.request.kind !== 'fetch' || outcome === undefined) return;
+    if (outcome.$case === 'refused') {
+      this.#refused(flight, requestId, outcome.value);
+      return;
+    }
+    this.#end(flight);
+    this.#options.events.onFetched(flight.request, outcome.value);
+  }
+
+  /** The stream to the router has broken: what was sent there may or may not have been done. */
+  onNodeDown(node: string): void {
+    for (const flight of this.#flights.at(node)) this.#again(flight);
+  }
+
+  /** Call it a few times a second. */
+  tick(): void {
+    const now = this.#options.clock.monotonic();
+    for (const flight of [...this.#stranded]) this.#retryOrGiveUp(flight, now);
+    for (const flight of this.#flights.sentBefore(now - ATTEMPT_MS)) {
+      // Nothing else heard from it either: it isn't this request that takes long.
+      const { node } = flight;
+      if (node !== '' && this.#options.routers.heardAt(node) < flight.sentAt) this.#options.routers.setAside(node);
+      this.#retryOrGiveUp(flight, now);
+    }
+  }
+
+  #retryOrGiveUp(flight: Flight<RouterRequest>, now: number): void {
+    if (now - flight.startedAt < GIVE_UP_MS) {
+      this.#again(flight);
+      return;
+    }
+    this.#end(flight);
+    this.#options.events.onRefused(flight.request, asRefused(unavailable('no answer in time; it may have been done')));
+  }
+
+  #again(flight: Flight<RouterRequest>): void {
+    const { routers, clock } = this.#options;
+    const { request } = flight;
+    if (!request.connection.isOpen) {
+      this.#end(flight);
+      return;
+    }
+    const node = routers.pick(conversationOf(request)) ?? '';
+    const id = this.#flights.nextId();
+    this.#flights.again(flight, { id, node, now: clock.monotonic() });
+    if (node !== '' && this.#offer(node, flight)) this.#stranded.delete(flight);
+    else this.#stranded.add(flight);
+  }
+
+  #offer(node: string, { request, ids }: Flight<RouterRequest>): boolean {
+    const { routers } = this.#options;
+    const id = ids.at(-1) ?? 0;
+    if (request.kind === 'fetch')
+      return routers.offer(node, { kind: 'fetch', item: { ...request.item, requestId: id } });
+    const retry = ids.length > 1 || request.item.retry;
+    return routers.offer(node, { kind: 'send', item: { ...request.item, requestId: id, retry } });
+  }
+
+  #refused(flight: Flight<RouterRequest>, id: number, refused: Refused): void {
+    const isLatest = flight.ids.at(-1) === id;
+    if (!isLatest && WORTH_WAITING.has(refused.reason)) return;
+    this.#end(flight);
+    this.#options.events.onRefused(flight.request, refused);
+  }
+
+  #end(flight: Flight<RouterRequest>): void {
+    this.#flights.end(flight);
+    this.#stranded.delete(flight);
+  }
+}

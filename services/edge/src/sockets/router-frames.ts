@@ -1,0 +1,85 @@
+import type { Delivery, DeliveryBatch, Notice, RouterToEdge } from '@godwit/proto/gen/grpc/godwit/router/v1/router';
+import type { Connection } from '../domain/connection.js';
+import type { Connections } from '../domain/connections.js';
+import type { Outbox } from '../domain/outbox.js';
+import type { LiveDelivery } from '../domain/live-queue.js';
+import type { OutboundFrame } from '../domain/outbound-frame.js';
+import type { Syncs } from '../domain/syncs.js';
+import type { RouterLinks } from '../links/router-links.js';
+import type { RouterRequests } from '../links/router-requests.js';
+import { toSyncEvent } from '../links/sync-source.js';
+import { deliverFrame, serverFrame } from '../wire/server-frame.js';
+
+export interface RouterFrameOptions {
+  readonly routers: RouterLinks;
+  readonly requests: RouterRequests;
+  readonly connections: Connections;
+  readonly syncs: Syncs;
+  readonly outbox: Outbox;
+  readonly delivered: (sockets: number) => void;
+}
+
+/** Takes what routers say to the sockets of this edge. */
+export class RouterFrames {
+  readonly #options: RouterFrameOptions;
+
+  constructor(options: RouterFrameOptions) {
+    this.#options = options;
+  }
+
+  readonly #emit = (connection: Connection, frame: OutboundFrame): void => {
+    this.#options.outbox.add(connection, frame);
+  };
+
+  take(frame: RouterToEdge, node: string): void {
+    const { requests, outbox, syncs } = this.#options;
+    for (const outcome of frame.sendOutcomes) requests.onSendOutcome(outcome);
+    for (const outcome of frame.fetchOutcomes) requests.onFetchOutcome(outcome);
+    for (const batch of frame.batches) this.#deliver(batch, node);
+    for (const notice of frame.notices) this.#notify(notice);
+    outbox.flush();
+    // These watch how far each socket lags behind, and therefore go straight to it.
+    for (const event of frame.syncEvents) {
+      const syncEvent = toSyncEvent(event);
+      if (syncEvent !== undefined) syncs.onEvent(event.syncId, syncEvent);
+    }
+  }
+
+  #deliver({ batchId, deliveries }: DeliveryBatch, node: string): void {
+    const notHere = new Set<number>();
+    for (const delivery of deliveries) this.#deliverOne(delivery, notHere);
+    // A router that does not hear it asks where the sockets are, and delivers again.
+    this.#options.routers.offer(node, { kind: 'answer', item: { batchId, notHere: [...notHere] } });
+  }
+
+  #deliverOne(delivery: Delivery, notHere: Set<number>): void {
+    const { connections, syncs } = this.#options;
+    const { conversationId, seq, handles, startingHandles } = delivery;
+    const frame = deliverFrame(delivery);
+    const live: LiveDelivery = { conversationId, seq, frame, start: undefined };
+    const starting: LiveDelivery = { ...live, start: startingHandles.length > 0 ? startFrame(delivery) : undefined };
+    let delivered = 0;
+    for (const handle of handles) {
+      const connection = connections.get(handle);
+      if (connection === undefined || connection.state === 'greeting' || !connection.isOpen) {
+        notHere.add(handle);
+        continue;
+      }
+      delivered += 1;
+      syncs.deliver(connection, startingHandles.includes(handle) ? starting : live, this.#emit);
+    }
+    this.#options.delivered(delivered);
+  }
+
+  #notify({ handles, notice }: Notice): void {
+    if (notice === undefined) return;
+    const frame = serverFrame(notice);
+    for (const handle of handles) {
+      const connection = this.#options.connections.get(handle);
+      if (connection !== undefined) this.#options.outbox.add(connection, frame);
+    }
+  }
+}
+
+const startFrame = ({ conversationId, seq }: Delivery): OutboundFrame =>
+  serverFrame({ $case: 'position', value: { conversationId, cursorSeq: seq - 1, headSeq: seq } });
