@@ -45,8 +45,10 @@ export const toChunks = (conversation: Conversation): GetConversationResponse[] 
     mutedUntilMs: mutes.get(userId) ?? 0,
   });
   const states = [...conversation.members.values()].map(toMember);
-  const chunks: GetConversationResponse[] = [{ head, members: states.slice(0, MEMBERS_PER_CHUNK) }];
-  for (let start = MEMBERS_PER_CHUNK; start < states.length; start += MEMBERS_PER_CHUNK) {
+  if (states.length <= MEMBERS_PER_CHUNK) return [{ head, members: states }];
+  // Alone, for those who want no more than the head of a large group.
+  const chunks: GetConversationResponse[] = [{ head, members: [] }];
+  for (let start = 0; start < states.length; start += MEMBERS_PER_CHUNK) {
     chunks.push({ head: undefined, members: states.slice(start, start + MEMBERS_PER_CHUNK) });
   }
   return chunks;
