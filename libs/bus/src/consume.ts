@@ -92,6 +92,8 @@ const openConsumer = async (
     ack_wait: nanos(options.ackWaitMs ?? 30_000),
     // Giving up is ours, so that it is seen: see `settle`.
     max_deliver: -1,
+    // Each replica bounds what it has in hand; the server's default would bound all of them together at 1,000.
+    max_ack_pending: -1,
     filter_subjects: stream.subjects.map((subject) => subjectName(namespace, subject)),
   });
   const consumer = await jetstream(connection, { timeout: API_MS }).consumers.get(name, options.durable);
