@@ -38,6 +38,6 @@ export const segmentsOf = ({ from, to }: Interval, intervals: readonly Interval[
     segments.push({ from: start, to: end, visible: true });
     at = end + 1;
   }
-  if (at <= to) segments.push({ from: at, to, visible: false });
+  if (at <= to && at !== Infinity) segments.push({ from: at, to, visible: false });
   return segments;
 };
