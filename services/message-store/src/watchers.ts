@@ -22,21 +22,11 @@ const LOG_EVERY_MS = 5_000;
 export class Watchers {
   readonly #life: Lifecycle;
   readonly #metrics: Metrics;
-  readonly #closing = new AbortController();
   readonly #loggedAt = new Map<string, number>();
 
   constructor(life: Lifecycle, metrics: Metrics) {
     this.#life = life;
     this.#metrics = metrics;
-  }
-
-  /** Aborted when everything is drained: the process's row is kept until then. */
-  get untilClosing(): AbortSignal {
-    return this.#closing.signal;
-  }
-
-  close(): void {
-    this.#closing.abort();
   }
 
   get lanes(): Pick<AppendLanesOptions, 'troubled' | 'acked' | 'onBatch'> {
@@ -96,8 +86,8 @@ export class Watchers {
     this.#life.logger.error({ conversationId }, 'a document above the floor is missing');
   }
 
-  ordered(orders: number): void {
-    if (orders > 0) this.#metrics.counter(storeOrders).inc(orders);
+  ordered(): void {
+    this.#metrics.counter(storeOrders).inc();
   }
 
   unconfirmed(conversations: number): void {

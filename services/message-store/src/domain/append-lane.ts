@@ -1,4 +1,4 @@
-import { fullJitter, sleep } from '@godwit/runtime/backoff';
+import { fullJitter, sleep, type Backoff } from '@godwit/runtime/backoff';
 import { Batcher } from '@godwit/runtime/batcher';
 import type { Clock } from '@godwit/runtime/clock';
 import { NO_HEAD, type HeadCache } from './head-cache.js';
@@ -26,6 +26,8 @@ export interface LaneLimits {
   readonly maxWaitMs: number;
   /** How long a batch whose outcome is uncertain is worked on. */
   readonly deadlineMs: number;
+  /** Pauses between its attempts. */
+  readonly retryMs: Backoff;
 }
 
 export const LANE_LIMITS: LaneLimits = {
@@ -35,6 +37,7 @@ export const LANE_LIMITS: LaneLimits = {
   maxQueuedBytes: 33_554_432,
   maxWaitMs: 5_000,
   deadlineMs: 8_000,
+  retryMs: { minMs: 5, maxMs: 400 },
 };
 
 /** A message that was acked and has to be fanned out. */
@@ -66,7 +69,6 @@ export interface LaneOptions {
 }
 
 const RECENT_ACKS = 2_048;
-const RETRY_MS = { minMs: 5, maxMs: 400 };
 const UNAVAILABLE_RETRY_MS = 500;
 /** Duplicate seqs in a row after which a conversation has another owner. */
 const MAX_SEQ_RELOADS = 2;
@@ -157,11 +159,11 @@ export class AppendLane {
 
   /** Tries until every item has its answer or the time is up. Nothing is ever sent again under its old number. */
   async #decide(deciding: Deciding): Promise<void> {
-    const { clock, lease } = this.#options;
+    const { clock, lease, limits } = this.#options;
     for (let attempt = 0; ; attempt++) {
       if (lease.holds() && (await this.#attempt(deciding))) return;
       if (clock.monotonic() >= deciding.endsAt) break;
-      await sleep(fullJitter(RETRY_MS, attempt));
+      await sleep(fullJitter(limits.retryMs, attempt));
       if (clock.monotonic() >= deciding.endsAt) break;
     }
     for (const open of deciding.opens) {

@@ -14,8 +14,6 @@ type Methods = Handlers<typeof MessageStoreServiceService>;
 export interface ReadHandlerPorts {
   readonly log: LogReader;
   readonly heads: ConversationHeads;
-  readonly cache: HeadCache;
-  readonly setRetention: (conversationId: string, retention: Retention) => Promise<void>;
   /** A document above a floor is missing. */
   readonly onHole: (hole: LogHole) => void;
 }
@@ -28,13 +26,8 @@ const MAX_EXPIRY_SECONDS = 365 * 86_400;
 export const readHandlers = ({
   log,
   heads,
-  cache,
-  setRetention,
   onHole,
-}: ReadHandlerPorts): Pick<
-  Methods,
-  'getMessages' | 'getHeads' | 'getMessageState' | 'getMembershipLog' | 'setRetention'
-> => ({
+}: ReadHandlerPorts): Pick<Methods, 'getMessages' | 'getHeads' | 'getMessageState' | 'getMembershipLog'> => ({
   getMessages: async (request) => {
     requireConversation(request.conversationId);
     requireSeq(request.afterSeq, 'after_seq');
@@ -80,7 +73,15 @@ export const readHandlers = ({
       more: found.length > limit,
     };
   },
+});
 
+export interface RetentionPorts {
+  readonly heads: ConversationHeads;
+  readonly cache: HeadCache;
+  readonly setRetention: (conversationId: string, retention: Retention) => Promise<void>;
+}
+
+export const retentionHandlers = ({ heads, cache, setRetention }: RetentionPorts): Pick<Methods, 'setRetention'> => ({
   setRetention: async ({ conversationId, historyDays, expireAfterSeconds }) => {
     requireConversation(conversationId);
     requireThat(historyDays <= MAX_HISTORY_DAYS, 'history_days', `is more than ${MAX_HISTORY_DAYS}`);
