@@ -7,9 +7,8 @@ import type { Clock } from '@godwit/runtime/clock';
 import type { SendCommand } from '../domain/content.js';
 import type { DeviceCursors } from '../domain/device-cursors.js';
 import type { Edges } from '../domain/edges.js';
-import type { History } from '../domain/history.js';
+import type { FetchQuery, History } from '../domain/history.js';
 import type { Ingress, SendOutcome } from '../domain/ingress.js';
-import type { LogPage } from '../domain/ports.js';
 import { invalid, overloaded, Refused, unavailable, type Refusal } from '../domain/refusal.js';
 import type { Syncs } from '../domain/syncs.js';
 import type { SyncSession } from '../domain/sync-session.js';
@@ -178,21 +177,20 @@ class EdgeSession {
       return;
     }
     this.#fetches++;
-    this.#options.history
-      .fetch({ ...fetch, userId })
-      .then(
-        (page: LogPage) => {
-          const value = encodeFetchResult(fetch.conversationId, page);
-          this.link.fetchOutcome({ requestId, outcome: { $case: 'result', value } });
-        },
-        (error: unknown) => {
-          if (!(error instanceof Refused)) this.#options.onFailed(error);
-          refuse(error instanceof Refused ? error.refusal : unavailable('the messages can not be read now'));
-        },
-      )
-      .finally(() => {
-        this.#fetches--;
-      });
+    void this.#answerFetch(requestId, { ...fetch, userId }).finally(() => {
+      this.#fetches--;
+    });
+  }
+
+  async #answerFetch(requestId: number, query: FetchQuery): Promise<void> {
+    try {
+      const value = encodeFetchResult(query.conversationId, await this.#options.history.fetch(query));
+      this.link.fetchOutcome({ requestId, outcome: { $case: 'result', value } });
+    } catch (error) {
+      if (!(error instanceof Refused)) this.#options.onFailed(error);
+      const refusal = error instanceof Refused ? error.refusal : unavailable('the messages can not be read now');
+      this.link.fetchOutcome({ requestId, outcome: { $case: 'refused', value: refusedFrom(refusal) } });
+    }
   }
 }
 
