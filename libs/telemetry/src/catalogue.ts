@@ -256,3 +256,35 @@ export const groupRepeatedDecisions = counter({
   help: 'Changes that were decided again because the log had moved on',
   labels: [],
 });
+
+// --- presence ---
+export const presenceEdges = gauge({
+  name: 'godwit_presence_edges',
+  help: 'Edges that have their stream to this replica',
+  labels: [],
+});
+export const presenceSockets = gauge({
+  name: 'godwit_presence_sockets',
+  help: 'Sockets that the edges linked to this replica have',
+  labels: [],
+});
+export const presenceTopics = gauge({
+  name: 'godwit_presence_topics',
+  help: 'Users and conversations that somebody here wants to hear of',
+  labels: [],
+});
+export const presenceWaiting = gauge({
+  name: 'godwit_presence_waiting_updates',
+  help: 'Users whose news wait for the budget of an edge',
+  labels: [],
+});
+export const presenceFailures = counter({
+  name: 'godwit_presence_failures_total',
+  help: 'Times presence did without something, by part',
+  labels: ['part'],
+});
+export const presenceDeadEdges = counter({
+  name: 'godwit_presence_dead_edges_total',
+  help: 'Dead edges whose users this replica has turned offline',
+  labels: [],
+});

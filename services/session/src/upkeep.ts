@@ -1,4 +1,5 @@
 import { sleep } from '@godwit/runtime/backoff';
+import { every } from '@godwit/runtime/every';
 import { ArchiveUnavailable, type ArchiveUpkeep } from './domain/ports.js';
 import type { SessionDirectory } from './domain/session-directory.js';
 
@@ -21,15 +22,9 @@ export interface UpkeepOptions {
 /** What a replica does beside answering: leases, the archive's health, what other replicas tell. Ends by the signal. */
 export const startUpkeep = (options: UpkeepOptions): Promise<unknown> => {
   const { directory, archive, checkEveryMs, signal } = options;
-  const every = async (milliseconds: number, job: () => Promise<void>): Promise<void> => {
-    while (await sleep(milliseconds, signal)) {
-      try {
-        await job();
-      } catch (error) {
-        // An archive that is away was counted where it was noticed, and is tried again next time.
-        if (!(error instanceof ArchiveUnavailable)) options.onError(error);
-      }
-    }
+  const onError = (error: unknown): void => {
+    // An archive that is away was counted where it was noticed, and is tried again next time.
+    if (!(error instanceof ArchiveUnavailable)) options.onError(error);
   };
   const tick = async (): Promise<void> => {
     await directory.tick();
@@ -42,7 +37,11 @@ export const startUpkeep = (options: UpkeepOptions): Promise<unknown> => {
       await directory.reconcile(notices);
     }
   };
-  return Promise.all([every(TICK_MS, tick), every(TOLD_MS, takeTold), every(checkEveryMs, archiveCheck(options))]);
+  return Promise.all([
+    every({ intervalMs: TICK_MS, job: tick, signal, onError }),
+    every({ intervalMs: TOLD_MS, job: takeTold, signal, onError }),
+    every({ intervalMs: checkEveryMs, job: archiveCheck(options), signal, onError }),
+  ]);
 };
 
 /** Everything is written again when the archive has lost it, when writes were missed, and before it expires. */
