@@ -170,7 +170,7 @@ describe('a bad request costs its sender one typed error', () => {
     ],
     ['a fetch of too many', (c) => ({ fetch: { conversationId: c, limit: 100_000 } }), 'INVALID_ARGUMENT', 'limit'],
   ];
-  it.each(requests)('%s', async (_name, request, reason, field) => {
+  it.each(requests)('%s', async (...[, request, reason, field]) => {
     const { mallory, conversation, check } = await scene();
     await check();
     mallory.say({ requestId: 99, ...request(conversation) });
@@ -193,7 +193,7 @@ describe('a bad request costs its sender one typed error', () => {
       const answer = await a.send(conversation, `b${String((tries += 1))}`, 'hi');
       return (answer['error'] as Json | undefined)?.['reason'] === 'BLOCKED';
     });
-    expect(await a.send(conversation, 'm1', 'hi', true)).toMatchObject({ sendAck: { duplicate: true } });
+    expect(await a.resend(conversation, 'm1', 'hi')).toMatchObject({ sendAck: { duplicate: true } });
     await b.client.call('unblockUser', { userId: alice?.userId ?? '' });
     await waitFor(async () => (await a.send(conversation, `u${String((tries += 1))}`, 'hi'))['sendAck'] !== undefined);
   });

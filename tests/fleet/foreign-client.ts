@@ -25,7 +25,6 @@ export class ForeignClient {
   silent = false;
   readonly #socket: WebSocket;
   readonly #waiters = new Map<number, (frame: Json) => void>();
-  readonly #own = new Map<string, string>();
   #requestId = 0;
   #acks = new Map<string, number>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -102,11 +101,20 @@ export class ForeignClient {
   }
 
   /** Sends a text; the answer's body: `sendAck` or `error`. */
-  async send(conversationId: string, clientMessageId: string, text: string, retry = false): Promise<Json> {
+  async send(conversationId: string, clientMessageId: string, text: string): Promise<Json> {
+    return this.#send({ conversationId, clientMessageId, text });
+  }
+
+  /** The same again, as after a lost answer. */
+  async resend(conversationId: string, clientMessageId: string, text: string): Promise<Json> {
+    return this.#send({ conversationId, clientMessageId, text, retry: true });
+  }
+
+  async #send(message: { conversationId: string; clientMessageId: string; text: string; retry?: true }): Promise<Json> {
+    const { conversationId, clientMessageId, text, ...retry } = message;
     const metadata = { kind: 'KIND_TEXT', timestampMs: '1764000000000' };
-    this.#own.set(`${conversationId} ${clientMessageId}`, text);
     return this.ask({
-      send: { conversationId, clientMessageId, metadata, payload: { text: { text } }, ...(retry ? { retry } : {}) },
+      send: { conversationId, clientMessageId, metadata, payload: { text: { text } }, ...retry },
     });
   }
 

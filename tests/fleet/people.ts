@@ -7,19 +7,12 @@ import { textOf } from '@godwit/client/message';
 import { nodeSocket } from '@godwit/client/node-socket';
 import { fixedToken } from '@godwit/client/tokens';
 import { newId } from '@godwit/ids/id';
+import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
 import { Stack, type StackOptions } from '@godwit/local-stack/stack';
 import { AccountServiceClient, type ImportUsersResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { ForeignClient } from './foreign-client.js';
-
-/** Limits of the edges, high enough that tests meet only what they look for. */
-const ROOMY = {
-  GODWIT_EDGE_SENDS_PER_SECOND: '100000',
-  GODWIT_EDGE_SEND_BURST: '100000',
-  GODWIT_EDGE_CALLS_PER_SECOND: '10000',
-  GODWIT_EDGE_MAX_UNACKED_SENDS: '10000',
-};
 
 export interface Device {
   readonly userId: string;
@@ -52,7 +45,7 @@ export class Fleet {
 
   static async start(options: Partial<StackOptions> = {}): Promise<Fleet> {
     const dir = await mkdtemp(join(tmpdir(), 'godwit-fleet-'));
-    const envOf = { ...options.envOf, edge: { ...ROOMY, ...options.envOf?.['edge'] } };
+    const envOf = { ...options.envOf, edge: { ...LIFTED_EDGE_LIMITS, ...options.envOf?.['edge'] } };
     return new Fleet(await Stack.start({ dir, ports: 'free', supervise: true, ...options, envOf }), dir);
   }
 

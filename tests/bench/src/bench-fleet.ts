@@ -4,20 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '@godwit/ids/id';
+import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
 import { Stack } from '@godwit/local-stack/stack';
 import { AccountServiceClient, type ImportUsersResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import type { Job, Said } from './generator-protocol.js';
 import type { LoadDevice } from './load-client.js';
 import { cpuBetween, usageOf, type Usage } from './process-usage.js';
-
-/** Limits that a load test needs lifted; printed with the results. */
-export const LIFTED = {
-  GODWIT_EDGE_SENDS_PER_SECOND: '1000000',
-  GODWIT_EDGE_SEND_BURST: '1000000',
-  GODWIT_EDGE_MAX_UNACKED_SENDS: '100000',
-  GODWIT_EDGE_CONNECTS_PER_SECOND: '100000',
-} as const;
 
 const IMPORT_AT_A_TIME = 1_000;
 const TOKEN_SECONDS = 24 * 3_600;
@@ -45,7 +38,7 @@ export class BenchFleet implements AsyncDisposable {
   static async start(): Promise<BenchFleet> {
     const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
     const started = performance.now();
-    const stack = await Stack.start({ dir, ports: 'free', envOf: { edge: LIFTED } });
+    const stack = await Stack.start({ dir, ports: 'free', envOf: { edge: LIFTED_EDGE_LIMITS } });
     return new BenchFleet(stack, dir, performance.now() - started);
   }
 

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { BenchFleet, LIFTED } from './bench-fleet.js';
+import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
+import { BenchFleet } from './bench-fleet.js';
 import { runBurst, runIdle, runPrivate, runStartup, type Outcome, type Settings } from './scenarios.js';
 
 const SCENARIOS = { startup: runStartup, private: runPrivate, burst: runBurst, idle: runIdle } as const;
@@ -32,7 +33,7 @@ async function bench(names: string[], options: Options): Promise<void> {
   };
   const machine = `${String(cpus().length)} x ${cpus()[0]?.model ?? 'unknown'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`;
   console.log(`${machine}; everything on this machine, generator included.`);
-  console.log(`Limits lifted for the bench: ${Object.keys(LIFTED).join(', ')}.\n`);
+  console.log(`Limits lifted for the bench: ${Object.keys(LIFTED_EDGE_LIMITS).join(', ')}.\n`);
   const outcomes: Outcome[] = [];
   const fleet = await BenchFleet.start();
   try {
