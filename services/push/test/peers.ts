@@ -1,5 +1,6 @@
 import { AccountServiceService } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
+import { Role } from '@godwit/proto/gen/grpc/godwit/message/v1/envelope';
 import { SessionServiceService } from '@godwit/proto/gen/grpc/godwit/session/v1/session';
 import type { Definition } from '@godwit/rpc/method';
 import { unavailable } from '@godwit/rpc/rpc-error';
@@ -63,16 +64,11 @@ export const startPeers = async (peers: Peers, life: Lifecycle): Promise<Record<
   const group = serve(
     GroupServiceService,
     partly(GroupServiceService, {
-      // eslint-disable-next-line @typescript-eslint/require-await -- a server stream is an async iterable
       getConversation: async function* ({ conversationId }) {
         yield { head: undefined, members: [] };
         const members = [...peers.devices.keys()].map((userId) => {
-          return {
-            userId,
-            role: 1,
-            intervals: [],
-            mutedUntilMs: peers.muted.get(`${userId} ${conversationId}`) ?? 0,
-          } as const;
+          const mutedUntilMs = peers.muted.get(`${userId} ${conversationId}`) ?? 0;
+          return { userId, role: Role.ROLE_MEMBER, intervals: [], mutedUntilMs };
         });
         yield { head: undefined, members };
       },

@@ -6,6 +6,7 @@ import { newId } from '@godwit/ids/id';
 import { startNats } from '@godwit/local-stack/servers/start-nats';
 import { Watchdog } from '@godwit/local-stack/process/watchdog';
 import { AccountChanged } from '@godwit/proto/gen/grpc/godwit/event/v1/events';
+import { Provider, type RegisterPushTokenRequest } from '@godwit/proto/gen/grpc/godwit/push/v1/push';
 import { errorInfo } from '@godwit/rpc/rpc-error';
 import { silentLogger } from '@godwit/runtime/logger';
 import { createMetrics } from '@godwit/telemetry/metrics';
@@ -22,8 +23,7 @@ import type { Push, SendResult } from '../src/domain/model.js';
 import { ADMIN_KEY } from './peers.js';
 import { asDevice, startTestPush, type RunningPush } from './running-push.js';
 
-const LOG = 5;
-const APNS = 1;
+const { PROVIDER_LOG: LOG, PROVIDER_APNS: APNS } = Provider;
 
 const namespace = uniqueNamespace();
 let push: RunningPush;
@@ -192,12 +192,13 @@ describe('tokens', () => {
     );
   });
 
-  it.each([
-    [{ provider: 0 as typeof LOG, token: 'x' }, 'provider'],
-    [{ provider: 99 as typeof LOG, token: 'x' }, 'provider'],
-    [{ provider: LOG as typeof LOG, token: '' }, 'token'],
-    [{ provider: LOG as typeof LOG, token: 'é'.repeat(2_049) }, 'token'],
-  ])('refuse %j', async (request, field) => {
+  const bad: [RegisterPushTokenRequest, string][] = [
+    [{ provider: Provider.PROVIDER_UNSPECIFIED, token: 'x' }, 'provider'],
+    [{ provider: 99 as Provider, token: 'x' }, 'provider'],
+    [{ provider: LOG, token: '' }, 'token'],
+    [{ provider: LOG, token: 'é'.repeat(2_049) }, 'token'],
+  ];
+  it.each(bad)('refuse %j', async (request, field) => {
     const error = await push
       .call(asDevice(newId(), newId()), 'registerPushToken', request)
       .catch((reason: unknown) => errorInfo(reason));

@@ -1,10 +1,9 @@
 import { isId } from '@godwit/ids/id';
+import { DEVICE_KEY } from '@godwit/rpc/authenticate';
 import type { CallContext } from '@godwit/rpc/call-context';
 import { invalidArgument, unauthenticated } from '@godwit/rpc/rpc-error';
 import type { Actor } from '../domain/model.js';
 import type { DeviceRegistry } from '../domain/ports.js';
-
-const DEVICE_KEY = 'godwit-device';
 
 /**
  * The device a call acts for. It must still stand: an access token outlives the removal of its device by up to a

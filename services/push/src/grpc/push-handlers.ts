@@ -1,5 +1,6 @@
 import { isId } from '@godwit/ids/id';
 import type { PushServiceService } from '@godwit/proto/gen/grpc/godwit/push/v1/push';
+import { DEVICE_KEY } from '@godwit/rpc/authenticate';
 import type { CallContext } from '@godwit/rpc/call-context';
 import { invalidArgument } from '@godwit/rpc/rpc-error';
 import type { Handlers } from '@godwit/rpc/server';
@@ -15,7 +16,6 @@ export interface PushCalls {
 /** The scope that an API key needs for each. */
 export const PUSH_SCOPES = { listPushOutcomes: 'admin' } as const;
 
-const DEVICE_KEY = 'godwit-device';
 const PAGE = { fallback: 50, max: 500 };
 
 const acting = (context: CallContext): { readonly userId: string; readonly deviceId: string } => {
