@@ -1,0 +1,194 @@
+import { groupConversation } from '@godwit/ids/conversation';
+import { newId } from '@godwit/ids/id';
+import { ManualClock } from '@godwit/runtime/clock';
+import { testServers } from '@godwit/testkit/test-servers';
+import { uniqueNamespace } from '@godwit/testkit/unique-namespace';
+import { waitFor } from '@godwit/testkit/wait-for';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { GONE } from '../src/domain/message.js';
+import type { Device } from '../src/domain/plan-reaping.js';
+import type { ConversationMembers } from '../src/domain/reaper.js';
+import { DAY_MS } from '../src/domain/retention.js';
+import { conversations, deliveries, messages } from '../src/mongo/collections.js';
+import { created, deviceA, runStore, TestRouter, userA, type RunningStore } from './harness.js';
+
+const CALL = { deadlineMs: 5_000, idempotent: true, key: 'any', attemptMs: 2_000 };
+
+/** Wall clock that a test may move; time passes by itself. */
+class MovableClock extends ManualClock {
+  ahead = 0;
+  override now(): number {
+    return Date.now() + this.ahead;
+  }
+  override monotonic(): number {
+    return performance.now();
+  }
+}
+
+describe('the reaper', () => {
+  const clock = new MovableClock();
+  const groups = new Map<string, ConversationMembers>();
+  const devices = new Map<string, readonly Device[]>();
+  let store: RunningStore;
+  let router: TestRouter;
+  const userB = newId();
+  const deviceB = newId();
+
+  beforeAll(async () => {
+    store = await runStore({
+      namespace: uniqueNamespace(),
+      mongoUrl: testServers().mongoUrl,
+      env: { GODWIT_REAPER_DELAY: '50ms', GODWIT_REAPER_PACE: '5ms', GODWIT_REAPER_ROUND: '300ms' },
+      overrides: {
+        clock,
+        membership: {
+          members: (conversationId) => {
+            const found = groups.get(conversationId);
+            return found === undefined ? Promise.reject(new Error('unknown')) : Promise.resolve(found);
+          },
+        },
+        devices: { devicesOf: () => Promise.resolve(devices) },
+      },
+    });
+    router = await new TestRouter('router-0', [store]).connected();
+  });
+  afterAll(async () => {
+    router.close();
+    await store.life.stop();
+  });
+  afterEach(() => {
+    clock.ahead = 0;
+    store.watch.assertTargeted();
+  });
+
+  const begin = async (others = 3): Promise<string> => {
+    const conversationId = groupConversation(newId());
+    const intervals = [{ fromSeq: 1, toSeq: 0 }];
+    groups.set(conversationId, {
+      membershipVersion: 1,
+      members: [
+        { userId: userA, intervals },
+        { userId: userB, intervals },
+      ],
+    });
+    devices.set(userA, [{ deviceId: deviceA, registeredAtMs: 1 }]);
+    devices.set(userB, [{ deviceId: deviceB, registeredAtMs: 1 }]);
+    await router.append(created(conversationId));
+    await Promise.all(router.appendAll(Array.from({ length: others }, () => ({ conversationId }))));
+    return conversationId;
+  };
+  const raise = (conversationId: string, userId: string, deliveredSeq: number): Promise<unknown> => {
+    const deviceId = userId === userA ? deviceA : deviceB;
+    return router.pool.callOwner(
+      'raiseCursors',
+      { raises: [{ conversationId, userId, deviceId, deliveredSeq, readSeq: 0 }] },
+      CALL,
+    );
+  };
+  const stored = (conversationId: string) =>
+    messages
+      .in(store.mongo.db)
+      .find({ conversationId }, { sort: { seq: 1 } })
+      .toArray();
+  const record = (conversationId: string) => conversations.in(store.mongo.db).findOne({ conversationId });
+
+  it('removes payloads when every device has acked, and not before', async () => {
+    const conversationId = await begin(3);
+    await raise(conversationId, userA, 1);
+    await raise(conversationId, userB, 2);
+    // A's own messages above its cursor count as had.
+    await waitFor(async () => (await record(conversationId))?.floorSeq === 2);
+    const documents = await stored(conversationId);
+    expect(documents.map(({ envelope }) => envelope === undefined)).toEqual([true, true, false, false]);
+    expect(documents.map(({ goneReason }) => goneReason)).toEqual([
+      GONE.delivered,
+      GONE.delivered,
+      undefined,
+      undefined,
+    ]);
+    const purges = documents.map(({ purgeAt, serverTime }) => purgeAt && purgeAt.getTime() - serverTime.getTime());
+    expect(purges).toEqual([7 * DAY_MS, 7 * DAY_MS, undefined, undefined]);
+    expect((await record(conversationId))?.unreaped).toBe(true);
+    await raise(conversationId, userB, 4);
+    await waitFor(async () => (await record(conversationId))?.unreaped === undefined);
+    expect(await record(conversationId)).toMatchObject({ floorSeq: 4, headSeq: 4, purgeSeq: 4 });
+  });
+
+  it('recognises a late retry by the tombstone', async () => {
+    const conversationId = await begin(0);
+    const item = { conversationId, clientMessageId: 'old' };
+    await router.append(item);
+    await raise(conversationId, userA, 1);
+    await raise(conversationId, userB, 2);
+    await waitFor(async () => (await record(conversationId))?.floorSeq === 2);
+    expect(await router.append({ ...item, retry: true })).toMatchObject({
+      $case: 'appended',
+      value: { seq: 2, duplicate: true },
+    });
+  });
+
+  it('gives up what expired, raises expiredSeq and tells the senders', async () => {
+    const conversationId = await begin(2);
+    await raise(conversationId, userB, 1);
+    clock.ahead = 31 * DAY_MS;
+    await waitFor(async () => (await record(conversationId))?.floorSeq === 3);
+    expect(await record(conversationId)).toMatchObject({ expiredSeq: 3 });
+    expect((await stored(conversationId)).map(({ goneReason }) => goneReason)).toEqual([
+      GONE.delivered,
+      GONE.expired,
+      GONE.expired,
+    ]);
+    await waitFor(() => router.expired.length > 0);
+    expect(router.expired).toEqual([{ conversationId, fromSeq: 2, toSeq: 3, senderUserId: userA }]);
+    const { heads } = await router.pool.callOwner('getHeads', { conversationIds: [conversationId] }, CALL);
+    expect(heads).toMatchObject([{ floorSeq: 3, expiredSeq: 3 }]);
+    const { serverTimeMs } = { serverTimeMs: (await stored(conversationId))[0]?.serverTime.getTime() ?? 0 };
+    expect((await stored(conversationId))[0]?.purgeAt?.getTime()).toBeGreaterThanOrEqual(serverTimeMs + 7 * DAY_MS);
+  });
+
+  it('ends a message whose sender chose an early expiry, above others that stay', async () => {
+    const conversationId = await begin(1);
+    await router.append({ conversationId, expiresAtMs: Date.now() + 1_000 });
+    await router.append({ conversationId });
+    clock.ahead = 2_000;
+    await raise(conversationId, userB, 1);
+    await waitFor(async () => (await stored(conversationId))[2]?.goneReason === GONE.expired);
+    const documents = await stored(conversationId);
+    expect(documents.map(({ envelope }) => envelope === undefined)).toEqual([true, false, true, false]);
+    expect(documents[2]?.purgeAt).toBeUndefined();
+    expect((await record(conversationId))?.floorSeq).toBe(1);
+  });
+
+  it('keeps history for as long as the conversation is set to', async () => {
+    const conversationId = await begin(1);
+    await router.pool.callOwner('setRetention', { conversationId, historyDays: 2, expireAfterSeconds: 0 }, CALL);
+    await router.append({ conversationId, clientMessageId: 'kept' });
+    await raise(conversationId, userA, 3);
+    await raise(conversationId, userB, 3);
+    await store.reaper.reap(conversationId);
+    expect((await stored(conversationId)).every(({ envelope }) => envelope !== undefined)).toBe(true);
+    clock.ahead = 2 * DAY_MS + 1_000;
+    await store.reaper.reap(conversationId);
+    expect(await record(conversationId)).toMatchObject({ floorSeq: 3, expiredSeq: 0 });
+  });
+
+  it('finds what it has forgotten by going round all conversations with payloads', async () => {
+    const conversationId = await begin(1);
+    // Behind its back: no raise touches the conversation.
+    const collection = deliveries.in(store.mongo.db);
+    await collection.insertMany([
+      { conversationId, userId: userA, delivered: { [deviceA]: 2 }, high: 2 },
+      { conversationId, userId: userB, delivered: { [deviceB]: 2 }, high: 2 },
+    ]);
+    await waitFor(async () => (await record(conversationId))?.floorSeq === 2);
+  });
+
+  it('asks only about what group and account tell now, and holds when they do not answer', async () => {
+    const conversationId = await begin(1);
+    groups.delete(conversationId);
+    await raise(conversationId, userA, 2);
+    await raise(conversationId, userB, 2);
+    await expect(store.reaper.reap(conversationId)).rejects.toThrow('unknown');
+    expect((await record(conversationId))?.floorSeq ?? 0).toBe(0);
+  });
+});
