@@ -39,6 +39,8 @@ interface PendingSend {
   encoded: EncodedMessage | undefined;
   /** Why the sender would be refused, while its message is looked up. */
   refusal: Refusal | undefined;
+  /** The log is known to be at least here. */
+  minVersion: number;
   /** How often the membership had moved on. */
   stale: number;
 }
@@ -52,6 +54,8 @@ const OVERLOADED_RETRY_MS = 500;
  */
 export class Ingress {
   readonly #options: IngressOptions;
+  /** Sends that wait for what is not known yet, by conversation. */
+  readonly #lines = new Map<string, PendingSend[]>();
   #pending = 0;
 
   constructor(options: IngressOptions) {
@@ -78,52 +82,78 @@ export class Ingress {
       this.#pending--;
       reply(outcome);
     };
-    const send: PendingSend = { command, reply: counted, encoded: undefined, refusal: undefined, stale: 0 };
+    const send: PendingSend = {
+      command,
+      reply: counted,
+      encoded: undefined,
+      refusal: undefined,
+      minVersion: 0,
+      stale: 0,
+    };
     if (isPrivateOfOthers(command)) refuse(send, notAMember);
-    else this.#decide(send, 0);
+    else this.#decide(send);
   }
 
-  #decide(send: PendingSend, minVersion: number): void {
+  /** At once where everything is known; else in line, so that no message overtakes an earlier one of its conversation. */
+  #decide(send: PendingSend): void {
     const { conversationId } = send.command;
-    const view = this.#options.conversations.peek(conversationId, minVersion);
-    if (view !== undefined) {
-      this.#decideIn(send, view);
-      return;
+    const line = this.#lines.get(conversationId);
+    if (line !== undefined) line.push(send);
+    else if (!this.#decideNow(send)) {
+      const begun = [send];
+      this.#lines.set(conversationId, begun);
+      void this.#workOff(conversationId, begun);
     }
-    this.#options.conversations.get(conversationId, { minVersion, create: true }).then(
-      (loaded) => {
-        if (loaded.found) this.#decideIn(send, loaded.view);
-        else refuse(send, loaded.refusal);
-      },
-      () => {
-        refuse(send, unavailable('the members of this conversation can not be read now'));
-      },
-    );
   }
 
-  #decideIn(send: PendingSend, view: ConversationView): void {
-    const { command } = send;
-    const refusal = checkExpiry(command, this.#options.clock.now()) ?? refusalToWrite(view, command);
-    const peer = peerIn(command.conversationId, command.userId);
+  async #workOff(conversationId: string, line: PendingSend[]): Promise<void> {
+    // The line grows while it is worked off.
+    for (const send of line) {
+      try {
+        if (!this.#decideNow(send)) await this.#decideSlowly(send);
+      } catch {
+        // `group` can't be asked: the same for all who wait for it.
+        const refusal = unavailable('the members of this conversation can not be read now');
+        for (const waiting of line.splice(line.indexOf(send))) refuse(waiting, refusal);
+      }
+    }
+    this.#lines.delete(conversationId);
+  }
+
+  /** False: something has to be asked first. */
+  #decideNow(send: PendingSend): boolean {
+    const { conversations, relations } = this.#options;
+    const { conversationId, userId } = send.command;
+    const view = conversations.peek(conversationId, send.minVersion);
+    if (view === undefined) return false;
+    const peer = peerIn(conversationId, userId);
+    const refusal = this.#refusalIn(send, view);
     if (refusal !== undefined || peer === undefined) {
       this.#append(send, view, refusal);
+      return true;
+    }
+    const relation = relations.peek({ owner: peer, other: userId });
+    if (relation === undefined) return false;
+    this.#append(send, view, refusalOf(relation));
+    return true;
+  }
+
+  async #decideSlowly(send: PendingSend): Promise<void> {
+    const { conversations, relations } = this.#options;
+    const { conversationId, userId } = send.command;
+    const loaded = await conversations.get(conversationId, { minVersion: send.minVersion, create: true });
+    if (!loaded.found) {
+      refuse(send, loaded.refusal);
       return;
     }
-    const query = { owner: peer, other: command.userId };
-    const relation = this.#options.relations.peek(query);
-    if (relation !== undefined) {
-      this.#append(send, view, refusalOf(relation));
-      return;
-    }
-    this.#options.relations.get(query).then(
-      (found) => {
-        this.#append(send, view, refusalOf(found));
-      },
-      (error: unknown) => {
-        // `get` does not reject; should it ever, the sender must not wait for ever.
-        refuse(send, unavailable(error instanceof Error ? error.message : 'failed'));
-      },
-    );
+    const peer = peerIn(conversationId, userId);
+    const refusal = this.#refusalIn(send, loaded.view);
+    if (refusal !== undefined || peer === undefined) this.#append(send, loaded.view, refusal);
+    else this.#append(send, loaded.view, refusalOf(await relations.get({ owner: peer, other: userId })));
+  }
+
+  #refusalIn({ command }: PendingSend, view: ConversationView): Refusal | undefined {
+    return checkExpiry(command, this.#options.clock.now()) ?? refusalToWrite(view, command);
   }
 
   #append(send: PendingSend, view: ConversationView, refusal: Refusal | undefined): void {
@@ -195,7 +225,8 @@ export class Ingress {
     if (send.stale > MAX_STALE) refuse(send, unavailable('the members of this conversation keep changing'));
     else {
       this.#options.conversations.noteVersion(send.command.conversationId, version);
-      this.#decide(send, Math.max(version, 1));
+      send.minVersion = Math.max(version, 1);
+      this.#decide(send);
     }
   }
 }

@@ -6,6 +6,8 @@ import type { Relation, RelationQuery, RelationSource } from './ports.js';
 const FRESH_MS = 30_000;
 /** From this age on it is asked for again in the background, so that a busy chat never waits for it. */
 const REFRESH_MS = 20_000;
+/** After a failure nobody waits for another one for so long. */
+const FAILED_MS = 1_000;
 const MAX_RELATIONS = 200_000;
 const MAX_FORGOTTEN = 50_000;
 
@@ -28,6 +30,7 @@ export class Relations {
   /** When all that is known of an owner became worthless. */
   readonly #forgotten = new LRUCache<string, number>({ max: MAX_FORGOTTEN });
   #allForgottenAt = -Infinity;
+  #failedAt = -Infinity;
   readonly #loader: BatchLoader<string, Relation>;
   // A second message must not overtake the first because its question was answered sooner.
   readonly #loading = new Map<string, Promise<ReadonlyMap<string, Relation>>>();
@@ -61,11 +64,15 @@ export class Relations {
   async get(query: RelationQuery): Promise<Relation | undefined> {
     const known = this.peek(query);
     if (known !== undefined) return known;
-    try {
-      return (await this.#load(query)).get(keyOf(query));
-    } catch {
-      return this.#entries.get(keyOf(query))?.relation;
+    const now = this.#clock.monotonic();
+    if (now - this.#failedAt > FAILED_MS) {
+      try {
+        return (await this.#load(query)).get(keyOf(query));
+      } catch {
+        this.#failedAt = this.#clock.monotonic();
+      }
     }
+    return this.#entries.get(keyOf(query))?.relation;
   }
 
   /** Several at once, in the order asked. */
