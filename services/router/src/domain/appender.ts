@@ -172,7 +172,10 @@ export class Appender {
       if (now >= pending.endsAt) {
         this.#inFlight.delete(requestId);
         this.#giveUp(pending);
-      } else if (now - pending.sentAt > SILENCE_MS && (this.#answeredAt.get(pending.node) ?? 0) < pending.sentAt) {
+      } else if (
+        now - pending.sentAt > SILENCE_MS &&
+        (this.#answeredAt.get(pending.node) ?? -Infinity) < pending.sentAt
+      ) {
         frozen.add(pending.node);
       }
     }
