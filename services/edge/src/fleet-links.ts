@@ -20,7 +20,6 @@ export interface LinkListeners {
   readonly session: SessionEvents;
   readonly presence: PresenceEvents;
   readonly connections: () => Iterable<Connection>;
-  readonly clock: Clock;
   /** How many sockets are told of a second to a replica that has to learn of them. */
   readonly toldPerSecond: number;
 }
@@ -36,13 +35,13 @@ export interface FleetLinks {
   close(): void;
 }
 
-export const createFleetLinks = (pools: FleetPools): FleetLinks => {
-  const routers = new RouterLinks(pools.router);
+export const createFleetLinks = (pools: FleetPools, clock: Clock): FleetLinks => {
+  const routers = new RouterLinks(pools.router, clock);
   let attached: { sessions: SessionLinks; presence: PresenceLink; listeners: LinkListeners } | undefined;
   return {
     routers,
     attach: (listeners) => {
-      const { connections, clock, toldPerSecond } = listeners;
+      const { connections, toldPerSecond } = listeners;
       const sessions = new SessionLinks({
         pool: pools.session,
         clock,

@@ -99,11 +99,12 @@ const poolOptions = ({ config, life, metrics }: Parts): Omit<PoolOptions, 'nodes
 const createLinks = (parts: Parts): FleetLinks => {
   const { router, session, presence } = parts.config.peers;
   const options = poolOptions(parts);
-  return createFleetLinks({
+  const pools = {
     router: connectNodes(RouterServiceService, { ...options, nodes: router }),
     session: connectNodes(SessionServiceService, { ...options, nodes: session }),
     presence: connectNodes(PresenceServiceService, { ...options, nodes: presence }),
-  });
+  };
+  return createFleetLinks(pools, parts.clock);
 };
 
 const createCalls = (parts: Parts): ServiceCalls => {

@@ -107,7 +107,6 @@ export class Sockets {
     this.#absence = new RouterAbsence({ suspect: () => this.#gateway.recheckAll() });
     ({ sessions: this.#sessions, presence: this.#presence } = links.attach({
       connections: () => connections.all(),
-      clock,
       toldPerSecond: config.limits.rechecksPerSecond,
       router: this.#routerEvents(),
       session: this.#sessionEvents(),

@@ -1,5 +1,7 @@
 import type { NodeAddress } from '@godwit/ring/node-address';
 import { formatHostPort } from '@godwit/ring/node-address';
+import type { AccountServiceService } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
+import type { Handlers } from '@godwit/rpc/server';
 import { Lifecycle } from '@godwit/runtime/lifecycle';
 import { silentLogger } from '@godwit/runtime/logger';
 import { waitFor } from '@godwit/testkit/wait-for';
@@ -40,19 +42,22 @@ export interface RunningEdgeOptions {
   readonly routers?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly overrides?: EdgeOverrides;
+  readonly account?: Partial<Handlers<typeof AccountServiceService>>;
 }
 
 /** A real edge with real sockets, among stand-ins for the rest of the fleet. */
-export const runEdge = async ({
-  routers: count = 1,
-  env = {},
-  overrides,
-}: RunningEdgeOptions = {}): Promise<RunningEdge> => {
+export const runEdge = async (options: RunningEdgeOptions = {}): Promise<RunningEdge> => {
+  const { routers: count = 1, env = {}, overrides } = options;
   const routers = Array.from({ length: count }, (_, index) => new FakeRouter(`router-${String(index)}`));
   const session = new FakeSession();
   const presence = new FakePresence();
   const account = new FakeAccount();
-  await Promise.all([...routers.map((router) => router.start()), session.start(), presence.start(), account.start()]);
+  await Promise.all([
+    ...routers.map((router) => router.start()),
+    session.start(),
+    presence.start(),
+    account.start(options.account),
+  ]);
   const others: Fake[] = [await startOther('group'), await startOther('push')];
   const [group, push] = others;
   const config = loadEdgeConfig({
@@ -71,13 +76,14 @@ export const runEdge = async ({
     ...env,
   });
   const life = new Lifecycle({ logger: silentLogger });
-  const edge = await startEdge(config, life, overrides);
+  const hurry = new AbortController();
+  const edge = await startEdge(config, life, { hurry: hurry.signal, ...overrides });
   const httpUrl = `http://127.0.0.1:${String(edge.port)}`;
   await waitFor(async () => (await fetch(`${httpUrl}/readyz`)).ok, { what: 'the edge to be ready' });
   const url = `ws://127.0.0.1:${String(edge.port)}/v1/ws`;
-  const open: RunningEdge['connect'] = async ({ device = newDevice(), ...options } = {}) => {
-    const token = options.token ?? (await account.token(device));
-    return connect(url, { json: true, ...options, token, device });
+  const open: RunningEdge['connect'] = async ({ device = newDevice(), ...wanted } = {}) => {
+    const token = wanted.token ?? (await account.token(device));
+    return connect(url, { json: true, ...wanted, token, device });
   };
   return {
     edge,
@@ -89,14 +95,15 @@ export const runEdge = async ({
     url,
     httpUrl,
     connect: open,
-    online: async (options) => {
-      const client = await open(options);
+    online: async (wanted) => {
+      const client = await open(wanted);
       client.say({ requestId: 1, hello: {} });
       await client.next('welcome');
       await client.next('syncComplete');
       return client;
     },
     stop: async () => {
+      hurry.abort();
       await life.stop();
       await Promise.all([...routers, session, presence, account, ...others].map((fake) => fake.stop()));
     },

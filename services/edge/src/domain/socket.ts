@@ -13,6 +13,8 @@ export interface Socket {
 export const CloseCode = {
   /** The edge is stopping. */
   goingAway: 1001,
+  /** A frame over the limit. */
+  frameTooLarge: 1009,
   /** The edge can't serve the socket now; another may. */
   tryAgainLater: 1013,
   protocolViolation: 4400,

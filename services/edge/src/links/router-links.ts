@@ -10,6 +10,7 @@ import type {
   SyncOpen,
 } from '@godwit/proto/gen/grpc/godwit/router/v1/router';
 import type { NodePool } from '@godwit/rpc/node-pool';
+import type { Clock } from '@godwit/runtime/clock';
 import type { StreamLink } from '@godwit/rpc/stream-link';
 import type { EdgeIdentity } from './edge-identity.js';
 import { LinkQueue } from './link-queue.js';
@@ -93,10 +94,12 @@ interface Lane {
 /** A stream to every router: an edge is where each of them delivers, and each has its conversations. */
 export class RouterLinks {
   readonly #pool: NodePool<typeof RouterServiceService>;
+  readonly #clock: Clock;
   readonly #lanes = new Map<string, Lane>();
 
-  constructor(pool: NodePool<typeof RouterServiceService>) {
+  constructor(pool: NodePool<typeof RouterServiceService>, clock: Clock) {
     this.#pool = pool;
+    this.#clock = clock;
   }
 
   start(identity: EdgeIdentity, events: RouterEvents): void {
@@ -145,7 +148,7 @@ export class RouterLinks {
       },
       onFrame: (frame) => {
         const lane = this.#lanes.get(node);
-        if (lane !== undefined) lane.heardAt = performance.now();
+        if (lane !== undefined) lane.heardAt = this.#clock.monotonic();
         events.onFrame(frame, node);
       },
       onDown: () => {

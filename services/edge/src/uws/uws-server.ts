@@ -7,7 +7,7 @@ import uws, {
   type us_socket_context_t,
 } from 'uWebSockets.js';
 import { jsonResponse, type HttpRequest, type HttpResponse, type UpgradeRequest } from '../domain/http.js';
-import type { CloseCode, Socket } from '../domain/socket.js';
+import { CloseCode, type Socket } from '../domain/socket.js';
 
 // The only file that knows uWebSockets.js. What it uses exists in the binaries for Node 20 and for Node 22 and newer.
 
@@ -45,6 +45,10 @@ export interface ServerOptions {
   /** Take the client's address from the last entry of X-Forwarded-For, which our own proxy has written. */
   readonly trustProxy: boolean;
 }
+
+// A frame over uWebSockets.js's own limit breaks the connection without a word. So that one stands higher, and a client that
+// is only a little wrong gets its close code.
+const HARD_LIMIT_FACTOR = 4;
 
 interface UserData<I, C> {
   socket: UwsSocket<I, C>;
@@ -160,7 +164,7 @@ export class UwsServer<I, C> {
     const { webSocketPath, maxFrameBytes, maxBackpressureBytes, idleTimeoutSeconds } = this.#options;
     this.#app.ws<UserData<I, C>>(webSocketPath, {
       compression: uws.DISABLED,
-      maxPayloadLength: maxFrameBytes,
+      maxPayloadLength: maxFrameBytes * HARD_LIMIT_FACTOR,
       maxBackpressure: maxBackpressureBytes,
       closeOnBackpressureLimit: 1,
       idleTimeout: idleTimeoutSeconds,
@@ -179,7 +183,8 @@ export class UwsServer<I, C> {
       },
       message: (ws, data, isBinary) => {
         const { connection } = ws.getUserData().socket;
-        if (connection !== undefined) this.#handlers.message(connection, new Uint8Array(data), isBinary);
+        if (data.byteLength > maxFrameBytes) ws.end(CloseCode.frameTooLarge, `at most ${String(maxFrameBytes)} bytes`);
+        else if (connection !== undefined) this.#handlers.message(connection, new Uint8Array(data), isBinary);
       },
       drain: (ws) => {
         const { connection } = ws.getUserData().socket;
