@@ -1,12 +1,11 @@
 import { newId } from '@godwit/ids/id';
 import { EvictReason, type Session } from '@godwit/proto/gen/grpc/godwit/session/v1/session';
-import { connectRedis } from '@godwit/redis/connect';
+import { connectRedis, type RedisClient } from '@godwit/redis/connect';
 import { errorInfo } from '@godwit/rpc/rpc-error';
 import { silentLogger } from '@godwit/runtime/logger';
 import { testServers } from '@godwit/testkit/test-servers';
 import { uniqueNamespace } from '@godwit/testkit/unique-namespace';
 import { waitFor } from '@godwit/testkit/wait-for';
-import type { Cluster } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestFleet, TestEdge, type FleetOptions, type TestFleet } from './service-fixture.js';
 
@@ -54,11 +53,11 @@ const handles = async (fleet: TestFleet, node: string, userId: string): Promise<
 
 const device = () => ({ userId: newId(), deviceId: newId() });
 
-const withRedis = async <T>(url: string, act: (redis: Cluster) => Promise<T>): Promise<T> => {
+const withRedis = async <T>(url: string, act: (redis: RedisClient) => Promise<T>): Promise<T> => {
   const store = connectRedis({ url, logger: silentLogger });
   await waitFor(() => store.available);
   try {
-    return await store.run((client) => act(client as Cluster));
+    return await store.run((client) => act(client));
   } finally {
     await store.close();
   }
@@ -67,6 +66,7 @@ const withRedis = async <T>(url: string, act: (redis: Cluster) => Promise<T>): P
 /** What FLUSHALL would take, of this test's namespace only: the servers are shared. */
 const flush = (namespace: string): Promise<number> =>
   withRedis(testServers().redisUrl, async (redis) => {
+    if (!('nodes' in redis)) throw new Error('the test servers are a cluster');
     let count = 0;
     for (const master of redis.nodes('master')) {
       const keys = await master.keys(`${namespace}:*`);
