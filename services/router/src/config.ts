@@ -26,6 +26,8 @@ const settings = {
   fanOut: {
     /** How long a device that is said to be connected is looked for before its user counts as offline. */
     patience: duration('GODWIT_ROUTER_DELIVERY_PATIENCE', '10s'),
+    /** Messages that may be stored and not yet with everybody; over it new sends are OVERLOADED. */
+    maxPending: integer('GODWIT_ROUTER_MAX_PENDING_FAN_OUTS', { min: 100, max: 10_000_000, fallback: 50_000 }),
     maxWakes: integer('GODWIT_ROUTER_MAX_WAKES', { min: 100, max: 10_000_000, fallback: 100_000 }),
   },
   cache: {

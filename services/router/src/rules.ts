@@ -191,10 +191,11 @@ interface Behind {
   readonly appender: Appender;
   readonly stored: FanOutStored;
   readonly cursors: Cursors;
+  readonly fanOut: FanOut;
 }
 
 /** Where what is to be stored comes in. */
-const createDoors = ({ config, clock }: RulesOptions, { knowledge, appender, stored, cursors }: Behind) => ({
+const createDoors = ({ config, clock }: RulesOptions, { knowledge, appender, stored, cursors, fanOut }: Behind) => ({
   ingress: new Ingress({
     ...knowledge,
     appender,
@@ -204,7 +205,12 @@ const createDoors = ({ config, clock }: RulesOptions, { knowledge, appender, sto
       if (item.kind === KIND.seen) cursors.raise(seenBy(item));
     },
     clock,
-    limits: { ...config.sends, maxPendingSends: config.sends.maxPending },
+    pendingFanOuts: () => fanOut.pending,
+    limits: {
+      ...config.sends,
+      maxPendingSends: config.sends.maxPending,
+      maxPendingFanOuts: config.fanOut.maxPending,
+    },
   }),
   membershipChanges: new MembershipChanges({
     ...knowledge,
@@ -223,7 +229,7 @@ export const createRules = (options: RulesOptions): Rules => {
   const delivery = createDelivery(options, knowledge);
   const marks = createMarks(options, knowledge);
   const { appendStreams, appender, stored } = createAppending(options, knowledge, delivery);
-  const doors = createDoors(options, { knowledge, appender, stored, cursors: marks.cursors });
+  const doors = createDoors(options, { ...delivery, knowledge, appender, stored, cursors: marks.cursors });
   const syncs = new Syncs({
     ...knowledge,
     conversations: ports.conversations,

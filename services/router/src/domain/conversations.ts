@@ -86,6 +86,7 @@ export class Conversations {
     const isPrivate = parseConversation(conversationId)?.kind === 'private';
     const loaded = await this.#source.load(conversationId, { minVersion, create: create && isPrivate });
     if (!loaded.found) return loaded;
+    if (loaded.view.version < minVersion) throw new Error('group knows less than the log');
     const newer = this.peek(conversationId, loaded.view.version);
     if (newer !== undefined) return { found: true, view: newer } as const;
     this.#views.set(conversationId, loaded.view);

@@ -1,7 +1,7 @@
 import type { Clock } from '@godwit/runtime/clock';
 import type { Appended, AppendItem } from './appender.js';
 import type { Confirmations } from './confirmations.js';
-import type { FanOut } from './fan-out.js';
+import type { FanOut, Settled } from './fan-out.js';
 import { KIND } from './kind.js';
 import type { MessageLog, StoredMessage } from './ports.js';
 import type { RecentMessages } from './recent-messages.js';
@@ -76,10 +76,13 @@ export class FanOutStored {
 
   /** A retry found its message stored. Whatever is acked is fanned out, unless that is what was done here just now. */
   #storedBefore(node: string, conversationId: string, seq: number): void {
-    if (this.#options.recent.has(conversationId, seq)) {
-      this.#options.confirmations.expect(node, conversationId, seq);
-      this.#options.confirmations.done(node, conversationId, seq);
-    } else this.order({ node, conversationId, fromSeq: seq, toSeq: seq });
+    if (!this.#options.recent.has(conversationId, seq)) {
+      this.order({ node, conversationId, fromSeq: seq, toSeq: seq });
+      return;
+    }
+    this.#options.confirmations.expect(node, conversationId, seq);
+    const settled = this.#settledOf(node, conversationId, seq);
+    if (!this.#options.fanOut.follow(conversationId, seq, settled)) settled(true);
   }
 
   #submit(node: string, message: StoredMessage & { readonly ackedDeviceId: string }): void {
@@ -87,10 +90,15 @@ export class FanOutStored {
     const { confirmations, recent, fanOut } = this.#options;
     recent.add(conversationId, seq, message.senderUserId);
     confirmations.expect(node, conversationId, seq);
-    fanOut.submit(message, (reached) => {
+    fanOut.submit(message, this.#settledOf(node, conversationId, seq));
+  }
+
+  #settledOf(node: string, conversationId: string, seq: number): Settled {
+    const { confirmations } = this.#options;
+    return (reached) => {
       if (reached) confirmations.done(node, conversationId, seq);
       else confirmations.giveUp(node, conversationId, seq);
-    });
+    };
   }
 
   #work(): void {

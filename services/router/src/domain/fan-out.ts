@@ -75,6 +75,13 @@ export class FanOut {
     if (!conversation.planning) this.#schedule(conversation);
   }
 
+  /** Tells how a message on its way ends; false when it isn't on its way. */
+  follow(conversationId: string, seq: number, settled: Settled): boolean {
+    const job = this.#conversations.get(conversationId)?.jobs.get(seq);
+    job?.settled.push(settled);
+    return job !== undefined;
+  }
+
   #conversationOf(conversationId: string): Conversation {
     let conversation = this.#conversations.get(conversationId);
     if (conversation === undefined) {

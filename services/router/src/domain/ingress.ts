@@ -30,7 +30,9 @@ export interface IngressOptions {
   readonly encode: EncodeMessage;
   readonly onStored: OnStored;
   readonly clock: Clock;
-  readonly limits: ContentLimits & { readonly maxPendingSends: number };
+  /** Messages that are stored and not yet with everybody. */
+  readonly pendingFanOuts: () => number;
+  readonly limits: ContentLimits & { readonly maxPendingSends: number; readonly maxPendingFanOuts: number };
 }
 
 interface PendingSend {
@@ -71,9 +73,14 @@ export class Ingress {
   send(command: SendCommand, reply: (outcome: SendOutcome) => void): void {
     const refusal = checkMessage(command, this.#options.limits);
     if (refusal !== undefined) reply({ type: 'refused', refusal });
-    else if (this.#pending >= this.#options.limits.maxPendingSends) {
+    else if (this.#isFull()) {
       reply({ type: 'refused', refusal: overloaded(OVERLOADED_RETRY_MS) });
     } else this.#accept(command, reply);
+  }
+
+  #isFull(): boolean {
+    const { limits, pendingFanOuts } = this.#options;
+    return this.#pending >= limits.maxPendingSends || pendingFanOuts() >= limits.maxPendingFanOuts;
   }
 
   #accept(command: SendCommand, reply: (outcome: SendOutcome) => void): void {

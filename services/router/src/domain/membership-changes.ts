@@ -50,6 +50,8 @@ export class MembershipChanges {
       this.#options.appender.append(item, resolve);
     });
     if (outcome.type === 'appended') this.#stored(item, change, outcome);
+    if (outcome.type === 'stale')
+      this.#options.conversations.noteVersion(change.conversationId, outcome.membershipVersion);
     return outcome;
   }
 

@@ -137,12 +137,14 @@ export class Receipts {
     return audienceOf(movement, senders, (other) => shows.has(other));
   }
 
-  /** Who sent what was marked; undefined: receipts are not sent here, or it can't be known. */
+  /** Who sent what was marked, as far as they are told; undefined: there is no such conversation. */
   async #senders({ mark, deliveredAfter, readAfter }: Movement): Promise<ReadonlySet<string> | undefined> {
     const parsed = parseConversation(mark.conversationId);
     if (parsed?.kind === 'private') return new Set(parsed.users);
     const loaded = await this.#options.conversations.get(mark.conversationId);
-    if (!loaded.found || loaded.view.memberCount > RECEIPT_MEMBERS) return undefined;
+    if (!loaded.found) return undefined;
+    // In larger groups senders ask; the reader's own devices are told all the same.
+    if (loaded.view.memberCount > RECEIPT_MEMBERS) return new Set();
     const after = Math.min(
       mark.deliveredSeq > deliveredAfter ? deliveredAfter : Infinity,
       mark.readSeq > readAfter ? readAfter : Infinity,

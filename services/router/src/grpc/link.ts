@@ -78,6 +78,8 @@ export class Links {
   }
 
   #begin(stream: Stream, edgeId: string, incarnation: string): EdgeSession {
+    // The edge has given up its older stream: what it has not answered there it never will.
+    for (const older of this.#links) if (older.edgeId === edgeId) older.abandon();
     const link = new EdgeLink({ edgeId, incarnation, stream, clock: this.#options.clock });
     this.#links.add(link);
     this.#options.edges.add(link);

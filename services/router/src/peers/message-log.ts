@@ -22,8 +22,9 @@ import type {
 } from '../domain/ports.js';
 
 const DEADLINE_MS = 5_000;
-/** Reads of a range may be large; raising waits until the store has merged and written. */
-const ATTEMPT_MS = 2_000;
+const ATTEMPT_MS = 1_000;
+/** Raising waits until the store has merged and written. */
+const RAISE_ATTEMPT_MS = 2_000;
 /** Conversations or cursors that one call names at most. */
 const CHUNK = 1_000;
 const MARKS_PAGE = 1_000;
@@ -67,7 +68,11 @@ export class StoreMessageLog implements MessageLog {
   async #raise(raises: WireRaise[]): Promise<RaiseResult> {
     try {
       const key = raises[0]?.conversationId ?? '';
-      const answer = await this.#pool.callOwner('raiseCursors', { raises }, { ...BASE, key });
+      const answer = await this.#pool.callOwner(
+        'raiseCursors',
+        { raises },
+        { ...BASE, attemptMs: RAISE_ATTEMPT_MS, key },
+      );
       const aboveHead = answer.aboveHead.flatMap((index) => raises[index] ?? []);
       return { moves: answer.moves.flatMap(moveFrom), aboveHead, failed: [] };
     } catch (error) {
