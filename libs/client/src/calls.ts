@@ -14,6 +14,7 @@ import {
   type Call,
   type CallResult,
 } from '@godwit/proto/gen/client/godwit/client/v1/calls_pb';
+import { edgeAddresses, httpAddress } from './addresses.js';
 import { NoAnswerError, RefusedError } from './errors.js';
 
 type RequestOf = Exclude<Call['request'], { case: undefined }>;
@@ -43,51 +44,94 @@ export function callResponse<N extends CallName>(name: N, result: CallResult): C
 
 /** Calls over HTTPS: before there is a socket, and for the calls that exist there only. */
 export interface HttpCalls {
+  /**
+   * @throws RefusedError when the server refuses it
+   * @throws NoAnswerError when no edge answers
+   */
   call<N extends CallName>(name: N, request: CallRequest<N>, accessToken?: string): Promise<CallResponse<N>>;
 }
 
-/** `edges`: base addresses, ws:// or wss://; each is tried until one answers. */
+const TIMEOUT_MS = 10_000;
+/** For an answer that is not the fleet's own: a proxy's, or a load balancer's. */
+const PROXY_RETRY_MS = 1_000;
+
+/** `edges`: base addresses, ws:// or wss://; the one that answered last is asked first, and then the others. */
 export function httpCalls(edges: readonly string[], fetchImpl: typeof fetch = fetch): HttpCalls {
+  const addresses = edgeAddresses(edges).map(httpAddress);
+  let preferred = 0;
+
+  const post = async (path: string, { body, accessToken }: { body: string; accessToken: string | undefined }) => {
+    const failures: string[] = [];
+    for (let i = 0; i < addresses.length; i += 1) {
+      const index = (preferred + i) % addresses.length;
+      const address = addresses[index] ?? '';
+      try {
+        const answer = await postJson(fetchImpl, `${address}${path}`, { body, accessToken });
+        const last = i === addresses.length - 1;
+        if (answer.status === 503 && !last) {
+          failures.push(`${address}: 503`);
+          continue;
+        }
+        preferred = index;
+        return answer;
+      } catch (error) {
+        failures.push(`${address}: ${causeOf(error)}`);
+      }
+    }
+    throw new NoAnswerError(`no edge answered (${failures.join('; ')})`);
+  };
+
   return {
     async call(name, request, accessToken) {
-      const body = JSON.stringify(
-        toJson(
-          messageOf(CallSchema, name),
-          create(messageOf(CallSchema, name), request as MessageInitShape<DescMessage>),
-        ),
-      );
-      const response = await firstAnswer(edges, async (edge) =>
-        fetchImpl(`${edge.replace(/^ws/, 'http')}/v1/${name}`, {
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
-          },
-          body,
-          signal: AbortSignal.timeout(10_000),
-        }),
-      );
-      const json = (await response.json()) as JsonValue;
-      if (!response.ok) throw httpRefusal(response.status, json);
+      const schema = messageOf(CallSchema, name);
+      const body = JSON.stringify(toJson(schema, create(schema, request as MessageInitShape<DescMessage>)));
+      const { status, json } = await post(`/v1/${name}`, { body, accessToken });
+      if (status !== 200) throw httpRefusal(status, json);
+      if (json === undefined) throw new NoAnswerError(`${name} was answered with something else than JSON`);
       const result = fromJson(messageOf(CallResultSchema, name), json, { ignoreUnknownFields: true });
       return result as unknown as CallResponse<typeof name>;
     },
   };
 }
 
-async function firstAnswer(edges: readonly string[], ask: (edge: string) => Promise<Response>): Promise<Response> {
-  const failures: string[] = [];
-  for (const edge of edges) {
-    try {
-      const response = await ask(edge);
-      if (response.status !== 503) return response;
-      if (edge === edges.at(-1)) return response;
-      failures.push(`${edge}: 503`);
-    } catch (error) {
-      failures.push(`${edge}: ${causeOf(error)}`);
-    }
+interface Answer {
+  readonly status: number;
+  /** Undefined: it was something else. */
+  readonly json: JsonValue | undefined;
+}
+
+async function postJson(
+  fetchImpl: typeof fetch,
+  url: string,
+  { body, accessToken }: { body: string; accessToken: string | undefined },
+): Promise<Answer> {
+  // Not AbortSignal.timeout: React Native has none.
+  const abort = new AbortController();
+  const timer = setTimeout(() => {
+    abort.abort(new Error('no answer in time'));
+  }, TIMEOUT_MS);
+  try {
+    const response = await fetchImpl(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
+      },
+      body,
+      signal: abort.signal,
+    });
+    return { status: response.status, json: parsed(await response.text()) };
+  } finally {
+    clearTimeout(timer);
   }
-  throw new NoAnswerError(`no edge answered (${failures.join('; ')})`);
+}
+
+function parsed(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
+  }
 }
 
 function causeOf(error: unknown): string {
@@ -95,14 +139,16 @@ function causeOf(error: unknown): string {
   return error.cause instanceof Error ? error.cause.message || error.message : error.message;
 }
 
-function httpRefusal(status: number, json: JsonValue): RefusedError {
+function httpRefusal(status: number, json: JsonValue | undefined): RefusedError {
   const body = typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
   const text = (value: JsonValue | undefined): string | undefined => (typeof value === 'string' ? value : undefined);
+  const reason = text(body['reason']);
+  const passing = reason === undefined && (status >= 500 || status === 429) ? PROXY_RETRY_MS : 0;
   return new RefusedError({
-    reason: text(body['reason']) ?? `HTTP_${status}`,
-    message: text(body['message']) ?? `the edge answered HTTP ${status}`,
+    reason: reason ?? `HTTP_${String(status)}`,
+    message: text(body['message']) ?? `the edge answered HTTP ${String(status)}`,
     field: text(body['field']),
-    retryAfterMs: typeof body['retryAfterMs'] === 'number' ? body['retryAfterMs'] : 0,
+    retryAfterMs: typeof body['retryAfterMs'] === 'number' ? body['retryAfterMs'] : passing,
   });
 }
 

@@ -36,6 +36,23 @@ export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
+const SIGNED_OUT = new Set([
+  'UNAUTHENTICATED',
+  'TOKEN_EXPIRED',
+  'REFRESH_TOKEN_INVALID',
+  'REFRESH_TOKEN_REUSED',
+  'HTTP_401',
+]);
+
+/** Whether the server does not know this device (any more), or its token. */
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof RefusedError && SIGNED_OUT.has(error.reason);
+}
+
+export function errorOf(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause));
+}
+
 export function refusedError(error: WireError): RefusedError {
   return new RefusedError({
     reason: error.reason,

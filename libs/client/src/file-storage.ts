@@ -13,8 +13,8 @@ const COMPACT_FACTOR = 8;
 const COMPACT_AT_LEAST = 1_000;
 
 /**
- * A journal in one file: a line a change, written anew when it has grown. A line that was cut by a crash is the last one
- * and is dropped. One process at a time.
+ * A journal in one file, readable by its owner alone: a line a change, written anew when it has grown. A line that was
+ * cut by a crash is the last one and is dropped. One process at a time.
  */
 export async function fileStorage(path: string): Promise<Storage> {
   await mkdir(dirname(path), { recursive: true });
@@ -30,7 +30,7 @@ export async function fileStorage(path: string): Promise<Storage> {
         await rewrite(path, map);
         lines = map.size;
       } else {
-        await appendFile(path, `${JSON.stringify(line)}\n`);
+        await appendFile(path, `${JSON.stringify(line)}\n`, { mode: 0o600 });
       }
     });
     tail = done.catch(() => undefined);

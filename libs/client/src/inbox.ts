@@ -9,6 +9,12 @@ export interface SeqRange {
 /** What stands at a seq: a message to show, or an own message that the app has shown when it was acked. */
 export type Arrival = { readonly kind: 'message'; readonly deliver: Deliver } | { readonly kind: 'own' };
 
+/** Messages, and runs of gone ones, that wait above a hole. What comes on top is asked for again when its turn comes. */
+const MOST_WAITING = 1_000;
+/** How long a hole is open before it is asked for; twice as long after each time that the answer did not fill it. */
+const HOLE_MS = 1_000;
+const LONGEST_HOLE_MS = 30_000;
+
 /**
  * One conversation as this device sees it: each seq once and in order. Messages above a hole wait for it; a `gone` range
  * or a `position` fills holes.
@@ -16,14 +22,17 @@ export type Arrival = { readonly kind: 'message'; readonly deliver: Deliver } | 
 export class Inbox {
   readonly conversationId: string;
   #seen: number;
+  /** The highest seq that is known to exist. */
+  #heardOf: number;
   readonly #waiting = new Map<number, Arrival>();
-  #goneAbove: SeqRange[] = [];
-  /** Monotonic ms since which the hole below the lowest waiting message has been open; undefined: there is none. */
-  #holeSince: number | undefined;
+  #gone: SeqRange[] = [];
+  /** Monotonic ms since which the hole above `seen` has been open, or since it was asked for. */
+  #holeSince = 0;
+  #asked = 0;
 
   constructor(conversationId: string, seen: number) {
     this.conversationId = conversationId;
-    this.#seen = seen;
+    this.#seen = this.#heardOf = seen;
   }
 
   /** The highest seq up to which everything was shown or is gone. */
@@ -35,32 +44,54 @@ export class Inbox {
     return this.#waiting.size;
   }
 
+  /** Something above `seen` is known to exist and is missing. */
+  get hasHole(): boolean {
+    return this.#heardOf > this.#seen;
+  }
+
   /** Takes what arrived at `seq`; returns what can be shown now, by seq. */
   accept(seq: number, arrival: Arrival, nowMs: number): Deliver[] {
     if (seq <= this.#seen || this.#waiting.has(seq)) return [];
+    this.hearOf(seq, nowMs);
+    if (seq > this.#seen + 1 && this.#waiting.size >= MOST_WAITING) return [];
     this.#waiting.set(seq, arrival);
     return this.#advance(nowMs);
   }
 
-  /** These seqs hold nothing for this device. */
+  /** These seqs hold nothing for this device. What is in hand of them is shown all the same. */
   skip(range: SeqRange, nowMs: number): Deliver[] {
     if (range.to <= this.#seen) return [];
-    if (range.from <= this.#seen + 1) this.#seen = range.to;
-    else this.#goneAbove.push(range);
+    this.hearOf(range.to, nowMs);
+    if (range.from > this.#seen + 1 && this.#gone.length >= MOST_WAITING) return [];
+    this.#gone.push(range);
     return this.#advance(nowMs);
   }
 
-  /** The hole to ask for, once it has been open for `afterMs`; asking starts the wait anew. */
-  takeHole(nowMs: number, afterMs: number): SeqRange | undefined {
-    if (this.#holeSince === undefined || nowMs - this.#holeSince < afterMs) return undefined;
+  /** `seq` exists, and can't be taken now: it will be asked for. */
+  hearOf(seq: number, nowMs: number): void {
+    if (seq <= this.#heardOf) return;
+    if (!this.hasHole) this.#holeSince = nowMs;
+    this.#heardOf = seq;
+  }
+
+  /** The hole to ask for, once it has been open for a second; asking starts a longer wait. */
+  takeHole(nowMs: number): SeqRange | undefined {
+    const wait = Math.min(LONGEST_HOLE_MS, HOLE_MS * 2 ** this.#asked);
+    if (!this.hasHole || nowMs - this.#holeSince < wait) return undefined;
     this.#holeSince = nowMs;
+    this.#asked += 1;
     return { from: this.#seen + 1, to: this.#lowestAbove() - 1 };
   }
 
   #lowestAbove(): number {
-    let lowest = Number.MAX_SAFE_INTEGER;
+    let lowest = this.#heardOf + 1;
+    for (const range of this.#gone) lowest = Math.min(lowest, range.from);
+    return this.#lowestWaiting(lowest);
+  }
+
+  #lowestWaiting(below: number): number {
+    let lowest = below;
     for (const seq of this.#waiting.keys()) lowest = Math.min(lowest, seq);
-    for (const range of this.#goneAbove) lowest = Math.min(lowest, range.from);
     return lowest;
   }
 
@@ -69,31 +100,21 @@ export class Inbox {
     const shown: Deliver[] = [];
     for (;;) {
       const next = this.#waiting.get(this.#seen + 1);
-      if (next !== undefined) {
-        this.#waiting.delete(this.#seen + 1);
+      if (next === undefined) {
+        const gone = this.#gone.find((range) => range.from <= this.#seen + 1 && range.to > this.#seen);
+        if (gone === undefined) break;
+        this.#seen = Math.min(gone.to, this.#lowestWaiting(gone.to + 1) - 1);
+      } else {
         this.#seen += 1;
+        this.#waiting.delete(this.#seen);
         if (next.kind === 'message') shown.push(next.deliver);
-      } else if (!this.#passGone()) {
-        break;
       }
     }
-    if (this.#seen > before) this.#dropSeen();
-    const hole = this.#waiting.size > 0 || this.#goneAbove.length > 0;
-    if (!hole) this.#holeSince = undefined;
-    else if (this.#holeSince === undefined || this.#seen > before) this.#holeSince = nowMs;
+    if (this.#seen > before) {
+      this.#gone = this.#gone.filter((range) => range.to > this.#seen);
+      this.#holeSince = nowMs;
+      this.#asked = 0;
+    }
     return shown;
-  }
-
-  #passGone(): boolean {
-    if (this.#goneAbove.length === 0) return false;
-    const next = this.#goneAbove.find((range) => range.from <= this.#seen + 1 && range.to > this.#seen);
-    if (next === undefined) return false;
-    this.#seen = next.to;
-    return true;
-  }
-
-  #dropSeen(): void {
-    for (const seq of this.#waiting.keys()) if (seq <= this.#seen) this.#waiting.delete(seq);
-    this.#goneAbove = this.#goneAbove.filter((range) => range.to > this.#seen);
   }
 }

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import type { Deliver } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
+import { SendSchema, type Deliver, type Send } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
 import {
   Kind,
   PayloadSchema,
@@ -62,7 +62,11 @@ export function payloadOf(outgoing: Outgoing): Payload {
   return create(PayloadSchema, { content: contentOf(outgoing) });
 }
 
+const CONTENTS = ['text', 'location', 'contact', 'reaction', 'edit', 'delete', 'seen', 'encrypted'] as const;
+
 function contentOf(outgoing: Outgoing): MessageInitShape<typeof PayloadSchema>['content'] & object {
+  const given = CONTENTS.filter((content) => outgoing[content] !== undefined);
+  if (given.length > 1) throw new TypeError(`a message has one content, not ${given.join(' and ')}`);
   if (outgoing.text !== undefined) return { case: 'text', value: { text: outgoing.text } };
   if (outgoing.location !== undefined) return { case: 'location', value: outgoing.location };
   if (outgoing.contact !== undefined) return { case: 'contact', value: outgoing.contact };
@@ -72,6 +76,31 @@ function contentOf(outgoing: Outgoing): MessageInitShape<typeof PayloadSchema>['
   if (outgoing.seen !== undefined) return { case: 'seen', value: {} };
   if (outgoing.encrypted !== undefined) return { case: 'encrypted', value: outgoing.encrypted };
   throw new TypeError('a message needs a content: text, location, contact, reaction, edit, delete, seen or encrypted');
+}
+
+/**
+ * The frame that is sent, and repeated as it is until it is answered.
+ * @throws TypeError when it has no content, or more than one
+ */
+export function sendOf(conversationId: string, outgoing: Outgoing): Send {
+  const payload = payloadOf(outgoing);
+  return create(SendSchema, {
+    conversationId,
+    clientMessageId: outgoing.clientMessageId ?? newMessageId(),
+    metadata: {
+      timestampMs: BigInt(Date.now()),
+      kind: kindOf(payload.content),
+      targetSeq: BigInt(outgoing.targetSeq ?? 0),
+      expiresAtMs: BigInt(outgoing.expiresAtMs ?? 0),
+    },
+    payload,
+  });
+}
+
+/** 128 random bits in the alphabet of client message ids. */
+function newMessageId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export function messageOf(deliver: Deliver): Message {

@@ -23,7 +23,7 @@ export const nodeSocket: SocketFactory = (request, listener) => {
     socket.terminate();
   });
   socket.on('error', (error) => {
-    refusal = error.message;
+    refusal = refusedStatus === 0 ? error.message : `HTTP ${String(refusedStatus)}`;
   });
   socket.on('close', (code, reason) => {
     // 401 at the upgrade means the same as 4401 later.

@@ -1,8 +1,8 @@
 import type { ServerFrame } from '@godwit/proto/gen/client/godwit/client/v1/frames_pb';
-import type { ClientEmitter } from './client-options.js';
+import type { Events } from './events.js';
 
 /** What the server says by itself about others: receipts, presence, typing. */
-export function emitNotice(events: ClientEmitter, { body }: ServerFrame): void {
+export function emitNotice(events: Events, { body }: ServerFrame): void {
   switch (body.case) {
     case 'receipt':
       events.emit('receipt', {

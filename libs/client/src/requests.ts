@@ -17,6 +17,10 @@ export class Requests {
     this.#now = now;
   }
 
+  get size(): number {
+    return this.#open.size;
+  }
+
   open(requestId: number, timeoutMs: number): Promise<ServerFrame> {
     return new Promise((resolve, reject) => {
       this.#open.set(requestId, { resolve, reject, until: this.#now() + timeoutMs });

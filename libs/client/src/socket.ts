@@ -2,13 +2,16 @@
 export interface SocketListener {
   opened(): void;
   message(data: string | Uint8Array): void;
-  /** Once, whether the socket had opened or not. `code` 1006: the connection broke or was refused. */
+  /**
+   * Once, whether the socket had opened or not. `code` 1006: the connection broke or was refused; 4401: the access token
+   * was refused, at the upgrade too.
+   */
   closed(code: number, reason: string): void;
 }
 
 export interface Socket {
   send(data: string | Uint8Array): void;
-  /** After this, `closed` comes soon, with or without the server's help. */
+  /** Nobody listens any more; what was sent before still goes out where the network allows it. */
   close(code?: number): void;
 }
 
@@ -20,5 +23,8 @@ export interface SocketRequest {
   readonly ticket: () => Promise<string>;
 }
 
-/** Opens sockets: `nodeSocket` (ws) or `webSocket` (browsers, React Native, Deno, Bun). */
+/**
+ * Opens sockets: `nodeSocket` (ws) or `webSocket` (browsers, React Native, Deno, Bun). Calls the listener only after it
+ * has returned.
+ */
 export type SocketFactory = (request: SocketRequest, listener: SocketListener) => Socket;

@@ -24,7 +24,8 @@ export function fixedToken(token: string, expiresAtMs = Number.MAX_SAFE_INTEGER)
   };
 }
 
-interface StoredTokens {
+/** The tokens of a device as `validateAccount` gives them. */
+export interface DeviceTokens {
   readonly accessToken: string;
   readonly accessExpiresAtMs: number;
   readonly refreshToken: string;
@@ -37,7 +38,7 @@ const RENEW_BEFORE_MS = 60_000;
 export class RefreshingTokens implements TokenSource {
   readonly #storage: Storage;
   readonly #http: HttpCalls;
-  #tokens: StoredTokens | undefined;
+  #tokens: DeviceTokens | undefined;
   #renewing: Promise<AccessToken> | undefined;
 
   constructor(storage: Storage, http: HttpCalls) {
@@ -46,28 +47,35 @@ export class RefreshingTokens implements TokenSource {
   }
 
   /** After signing in: the tokens of `signedIn`. */
-  async replace(tokens: StoredTokens): Promise<void> {
-    await this.#storage.set(KEY, new TextEncoder().encode(JSON.stringify(tokens)));
+  async replace(tokens: DeviceTokens): Promise<void> {
     this.#tokens = tokens;
+    await this.#storage.set(KEY, new TextEncoder().encode(JSON.stringify(tokens)));
   }
 
   async accessToken(renew: boolean): Promise<AccessToken> {
-    const tokens = (this.#tokens ??= await this.#load());
+    const tokens = await this.#current();
     if (!renew && tokens.accessExpiresAtMs - Date.now() > RENEW_BEFORE_MS) return access(tokens);
-    this.#renewing ??= this.#renew(tokens).finally(() => {
+    // One exchange at a time: the token that a second one would use is used up by the first.
+    this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined;
     });
     return this.#renewing;
   }
 
-  async #load(): Promise<StoredTokens> {
+  async #current(): Promise<DeviceTokens> {
+    if (this.#tokens !== undefined) return this.#tokens;
     const entry = (await this.#storage.entries(KEY)).find(([key]) => key === KEY);
-    if (entry === undefined) throw new RefusedError({ reason: 'UNAUTHENTICATED', message: 'not signed in' });
-    return JSON.parse(new TextDecoder().decode(entry[1])) as StoredTokens;
+    // What was set while the storage was read is newer than what was read.
+    if (this.#tokens === undefined && entry !== undefined) {
+      this.#tokens = JSON.parse(new TextDecoder().decode(entry[1])) as DeviceTokens;
+    }
+    if (this.#tokens === undefined) throw new RefusedError({ reason: 'UNAUTHENTICATED', message: 'not signed in' });
+    return this.#tokens;
   }
 
-  async #renew(old: StoredTokens): Promise<AccessToken> {
-    const { tokens } = await this.#http.call('refreshToken', { refreshToken: old.refreshToken });
+  async #renew(): Promise<AccessToken> {
+    const { refreshToken } = await this.#current();
+    const { tokens } = await this.#http.call('refreshToken', { refreshToken });
     if (tokens === undefined) throw new NoAnswerError('refreshToken was answered without tokens');
     const fresh = {
       accessToken: tokens.accessToken,
@@ -79,6 +87,6 @@ export class RefreshingTokens implements TokenSource {
   }
 }
 
-function access(tokens: StoredTokens): AccessToken {
+function access(tokens: DeviceTokens): AccessToken {
   return { token: tokens.accessToken, expiresAtMs: tokens.accessExpiresAtMs };
 }

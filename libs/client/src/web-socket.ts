@@ -1,3 +1,4 @@
+import { errorOf, isSignedOut } from './errors.js';
 import type { SocketFactory } from './socket.js';
 
 /**
@@ -12,25 +13,25 @@ export const webSocket: SocketFactory = (request, listener) => {
     ended = true;
     listener.closed(code, reason);
   };
-  request.ticket().then(
-    (ticket) => {
-      if (ended) return;
-      socket = new WebSocket(request.url, [request.subprotocol, `ticket.${ticket}`]);
-      socket.binaryType = 'arraybuffer';
-      socket.onopen = () => {
-        listener.opened();
-      };
-      socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
-        listener.message(typeof event.data === 'string' ? event.data : new Uint8Array(event.data));
-      };
-      socket.onclose = (event) => {
-        end(event.code, event.reason);
-      };
-    },
-    (error: unknown) => {
-      end(1006, `no ticket: ${String(error)}`);
-    },
-  );
+  const open = async (): Promise<void> => {
+    const ticket = await request.ticket();
+    if (ended) return;
+    socket = new WebSocket(request.url, [request.subprotocol, `ticket.${ticket}`]);
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+      listener.opened();
+    };
+    socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
+      listener.message(typeof event.data === 'string' ? event.data : new Uint8Array(event.data));
+    };
+    socket.onclose = (event) => {
+      end(event.code, event.reason);
+    };
+  };
+  open().catch((error: unknown) => {
+    // No ticket for this token means the same as a socket closed with 4401: the token is to be renewed.
+    end(isSignedOut(error) ? 4401 : 1006, errorOf(error).message);
+  });
   return {
     send: (data) => {
       socket?.send(typeof data === 'string' ? data : new Uint8Array(data));

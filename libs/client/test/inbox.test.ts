@@ -39,16 +39,50 @@ describe('Inbox', () => {
     );
   });
 
-  it('asks for a hole after the time given, and again after the same time', () => {
+  it('asks for a hole after a second, and again after two, four, ... 30', () => {
     const inbox = new Inbox('g:x', 3);
     inbox.accept(6, message(6), 1_000);
-    expect(inbox.takeHole(1_999, 1_000)).toBeUndefined();
-    expect(inbox.takeHole(2_000, 1_000)).toEqual({ from: 4, to: 5 });
-    expect(inbox.takeHole(2_500, 1_000)).toBeUndefined();
-    expect(inbox.takeHole(3_000, 1_000)).toEqual({ from: 4, to: 5 });
-    inbox.skip({ from: 4, to: 5 }, 3_100);
+    expect(inbox.takeHole(1_999)).toBeUndefined();
+    expect(inbox.takeHole(2_000)).toEqual({ from: 4, to: 5 });
+    expect(inbox.takeHole(3_999)).toBeUndefined();
+    expect(inbox.takeHole(4_000)).toEqual({ from: 4, to: 5 });
+    expect(inbox.takeHole(7_999)).toBeUndefined();
+    for (let now = 8_000; now < 200_000; now += 30_000) expect(inbox.takeHole(now)).toEqual({ from: 4, to: 5 });
+    inbox.skip({ from: 4, to: 5 }, 200_000);
     expect(inbox.seen).toBe(6);
-    expect(inbox.takeHole(9_000, 1_000)).toBeUndefined();
+    expect(inbox.hasHole).toBe(false);
+    expect(inbox.takeHole(900_000)).toBeUndefined();
+  });
+
+  it('starts to count anew for a hole that opens later, or after it came a step further', () => {
+    const inbox = new Inbox('g:x', 0);
+    inbox.accept(3, message(3), 0);
+    expect(inbox.takeHole(1_000)).toEqual({ from: 1, to: 2 });
+    inbox.accept(1, message(1), 1_500);
+    expect(inbox.takeHole(2_400)).toBeUndefined();
+    expect(inbox.takeHole(2_500)).toEqual({ from: 2, to: 2 });
+    inbox.accept(2, message(2), 2_600);
+    inbox.accept(9, message(9), 10_000);
+    expect(inbox.takeHole(10_900)).toBeUndefined();
+    expect(inbox.takeHole(11_000)).toEqual({ from: 4, to: 8 });
+  });
+
+  it('keeps a bounded number waiting, and asks for the rest when their turn comes', () => {
+    const inbox = new Inbox('g:x', 0);
+    for (let seq = 2; seq <= 3_000; seq += 1) inbox.accept(seq, message(seq), 0);
+    expect(inbox.waiting).toBe(1_000);
+    expect(inbox.accept(1, message(1), 0)).toHaveLength(1_001);
+    expect(inbox.seen).toBe(1_001);
+    expect(inbox.takeHole(1_000)).toEqual({ from: 1_002, to: 3_000 });
+  });
+
+  it('shows what it has of a range that has gone in between', () => {
+    const inbox = new Inbox('g:x', 0);
+    inbox.accept(3, message(3), 0);
+    inbox.accept(7, message(7), 0);
+    expect(inbox.skip({ from: 1, to: 5 }, 0).map(({ seq }) => seq)).toEqual([3n]);
+    expect(inbox.seen).toBe(5);
+    expect(inbox.skip({ from: 6, to: 6 }, 0).map(({ seq }) => seq)).toEqual([7n]);
   });
 
   it('does not show an own message, and passes over it', () => {
