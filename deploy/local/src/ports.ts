@@ -16,6 +16,9 @@ const BLOCK = 70;
 /** A member of a Redis cluster also listens on its port + 10000 (fixed until Redis 7). */
 export const REDIS_BUS_OFFSET = 10_000;
 
+/** So does, by our choice, a NATS server of several: for the others of its cluster. */
+export const NATS_ROUTE_OFFSET = 10_000;
+
 let tried = 0;
 
 export function isPortFree(port: number, host = LOOPBACK): Promise<boolean> {

@@ -34,6 +34,10 @@ export interface StackOptions {
   readonly ports?: 'free' | PortPlan;
   /** Three members take longer to start and can lose one. */
   readonly mongo?: { readonly members: 1 | 3 };
+  /** Three are a cluster in which streams have three copies. */
+  readonly nats?: { readonly members: 1 | 3 };
+  /** A replica for each of the three masters. */
+  readonly redis?: { readonly replicas: boolean };
   /** Whether what ends unasked is started again. */
   readonly supervise?: boolean;
   readonly namespace?: string;
@@ -41,6 +45,11 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Environment of a service's replicas (`router`) or of one of them (`router-0`). */
   readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /**
+   * As `envOf` and over it, from what is known only when all ports are: for those who put something between the
+   * processes. Called before any service is started.
+   */
+  readonly wire?: (replicas: readonly Replica[]) => Promise<NonNullable<StackOptions['envOf']>>;
   readonly existing?: ExistingServers;
   readonly fleet?: readonly FleetService[];
   readonly report?: Report;
@@ -259,9 +268,10 @@ async function startStack(
     dir: path.join(options.dir, 'servers'),
     ports: {
       mongo: await take(port, 'mongo', options.mongo?.members ?? 1),
-      nats: await port('nats'),
-      redis: await take(port, 'redis', 3),
+      nats: await take(port, 'nats', options.nats?.members ?? 1),
+      redis: await take(port, 'redis', options.redis?.replicas === true ? 6 : 3),
     },
+    redisReplicas: options.redis?.replicas === true,
     watchdog,
     report,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -269,7 +279,9 @@ async function startStack(
   });
   report(`Servers are up after ${secondsSince(since)} s. Starting ${String(replicas.length)} services ...`);
   const secrets = keptSecrets(options.dir);
-  const processes = serviceProcesses({ options, watchdog, replicas, servers, secrets });
+  const envOf = mergedEnv(options.envOf ?? {}, (await options.wire?.(replicas)) ?? {});
+  const env = { ...clusterEnvironment(options), ...options.env };
+  const processes = serviceProcesses({ options: { ...options, env, envOf }, watchdog, replicas, servers, secrets });
   const onChange = (): void => options.onChange?.(stack);
   const supervisor = new Supervisor({ report, onChange });
   const stack = make({ options, watchdog, supervisor, servers, replicas, processes, secrets });
@@ -279,6 +291,17 @@ async function startStack(
   if (options.supervise === true) superviseAll(stack, supervisor);
   report(`The fleet is ready after ${secondsSince(since)} s.`);
   return stack;
+}
+
+type EnvOf = NonNullable<StackOptions['envOf']>;
+
+function mergedEnv(first: EnvOf, second: EnvOf): EnvOf {
+  const names = [...new Set([...Object.keys(first), ...Object.keys(second)])];
+  return Object.fromEntries(names.map((name) => [name, { ...first[name], ...second[name] }]));
+}
+
+function clusterEnvironment({ nats }: StackOptions): Record<string, string> {
+  return nats?.members === 3 ? { GODWIT_NATS_STREAM_REPLICAS: '3' } : {};
 }
 
 function superviseAll(stack: Stack, supervisor: Supervisor): void {

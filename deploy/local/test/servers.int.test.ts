@@ -84,6 +84,31 @@ describe('servers of one test alone', () => {
     cluster.disconnect();
   });
 
+  it('three NATS servers keep three copies, lose one, and can be wiped', async () => {
+    const nats = await startNats({ dir, ports: await freePorts(3), watchdog });
+    expect(nats.processes.map(({ name }) => name)).toEqual(['nats-0', 'nats-1', 'nats-2']);
+    await nats.processes[0]?.kill();
+    await nats.start();
+    await nats.wipe();
+    expect(nats.processes.every(({ running }) => running)).toBe(true);
+  });
+
+  it('a replica takes over from a killed Redis master', async () => {
+    const ports = await freePorts(6);
+    const redis = await startRedisCluster({ dir, ports, watchdog, replicas: true });
+    const cluster = new Cluster(ports.map((port) => `redis://127.0.0.1:${String(port)}`));
+    await cluster.set('first', '1');
+    await redis.processes[0]?.kill();
+    const keys = Array.from({ length: 60 }, (_, index) => `key-${String(index)}`);
+    const settled = async (): Promise<boolean> => {
+      const results = await Promise.allSettled(keys.map((key) => cluster.set(key, '1')));
+      return results.every(({ status }) => status === 'fulfilled');
+    };
+    await waitFor(settled, { timeoutMs: 15_000, intervalMs: 200, what: 'the replica has taken over' });
+    cluster.disconnect();
+    await redis.start();
+  });
+
   it('says who sits on a port', async () => {
     const port = await freePort();
     await startNats({ dir, ports: [port], watchdog });

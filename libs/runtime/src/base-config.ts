@@ -1,4 +1,4 @@
-import { choice, hostPort, secret, setting, url, type ConfigOf, type Env, type Setting } from './config.js';
+import { choice, hostPort, integer, secret, setting, url, type ConfigOf, type Env, type Setting } from './config.js';
 import { z } from 'zod';
 
 /** Files of this process's certificate and key and of the authority that signs the fleet's (PEM). */
@@ -61,6 +61,8 @@ export const mongoUrl = url(
   'mongodb://127.0.0.1:27117/?replicaSet=rs0',
 );
 export const natsUrl = url('GODWIT_NATS_URL', ['nats', 'tls'], 'nats://127.0.0.1:4322');
+/** Copies of a stream that a service makes: 3 where NATS is a cluster. */
+export const natsStreamReplicas = integer('GODWIT_NATS_STREAM_REPLICAS', { min: 1, max: 5, fallback: 1 });
 export const redisUrl = url(
   'GODWIT_REDIS_URL',
   ['redis', 'rediss'],

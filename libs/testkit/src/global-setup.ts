@@ -14,7 +14,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const { urls } = await startServers({
       dir,
-      ports: { mongo: [await freePort()], nats: await freePort(), redis: await freePorts(3) },
+      ports: { mongo: [await freePort()], nats: [await freePort()], redis: await freePorts(3) },
       watchdog,
       existing: existingServersFrom(process.env),
       report: console.log,

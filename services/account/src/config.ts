@@ -1,4 +1,4 @@
-import { baseSettings, mongoUrl, natsUrl, redisUrl } from '@godwit/runtime/base-config';
+import { baseSettings, mongoUrl, natsStreamReplicas, natsUrl, redisUrl } from '@godwit/runtime/base-config';
 import {
   duration,
   integer,
@@ -53,6 +53,7 @@ const settings = {
   ...baseSettings({ service: 'account', grpcPort: 7109, httpPort: 9109 }),
   mongoUrl,
   natsUrl,
+  natsStreamReplicas,
   redisUrl,
   sessions: nodes('GODWIT_SESSION_NODES', 'session-0=127.0.0.1:7106,session-1=127.0.0.1:7107'),
   /** Seals the signing keys; keys the refresh tokens. */

@@ -237,8 +237,10 @@ const openSockets = (config: AccountConfig, life: Lifecycle, metrics: Metrics): 
 };
 
 const openBus = (config: AccountConfig, life: Lifecycle, metrics: Metrics): Bus => {
-  const { node, natsUrl, namespace } = config;
-  const bus = connectBus({ url: natsUrl, namespace, name: node, logger: life.logger, metrics, streams: [ACCOUNT] });
+  const { node, natsUrl, namespace, natsStreamReplicas: streamReplicas } = config;
+  const { logger } = life;
+  const streams = [ACCOUNT];
+  const bus = connectBus({ url: natsUrl, namespace, name: node, logger, metrics, streams, streamReplicas });
   life.onStop('close', 'bus', () => bus.close());
   return bus;
 };

@@ -1,10 +1,11 @@
-import { baseSettings, mongoUrl, natsUrl } from '@godwit/runtime/base-config';
+import { baseSettings, mongoUrl, natsStreamReplicas, natsUrl } from '@godwit/runtime/base-config';
 import { integer, loadConfig, nodes, type ConfigOf, type Env } from '@godwit/runtime/config';
 
 const settings = {
   ...baseSettings({ service: 'group', grpcPort: 7108, httpPort: 9108 }),
   mongoUrl,
   natsUrl,
+  natsStreamReplicas,
   routers: nodes('GODWIT_ROUTER_NODES'),
   account: nodes('GODWIT_ACCOUNT_NODES'),
   limits: {

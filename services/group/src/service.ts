@@ -133,8 +133,8 @@ const countObservations = (metrics: Metrics): Observations => {
 };
 
 const openFacts = (config: GroupConfig, { life, metrics }: Surroundings): MembershipFacts => {
-  const { natsUrl: url, namespace, node: name } = config;
-  const bus = connectBus({ url, namespace, name, logger: life.logger, metrics, streams: [GROUP] });
+  const { natsUrl: url, namespace, node: name, natsStreamReplicas: streamReplicas } = config;
+  const bus = connectBus({ url, namespace, name, logger: life.logger, metrics, streams: [GROUP], streamReplicas });
   life.onStop('close', 'bus', () => bus.close());
   return busMembershipFacts(bus, life.logger);
 };

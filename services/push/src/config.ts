@@ -1,4 +1,4 @@
-import { baseSettings, mongoUrl, natsUrl } from '@godwit/runtime/base-config';
+import { baseSettings, mongoUrl, natsStreamReplicas, natsUrl } from '@godwit/runtime/base-config';
 import {
   duration,
   flag,
@@ -21,6 +21,7 @@ const settings = {
   ...baseSettings({ service: 'push', grpcPort: 7111, httpPort: 9111 }),
   mongoUrl,
   natsUrl,
+  natsStreamReplicas,
   accounts: nodes('GODWIT_ACCOUNT_NODES', 'account-0=127.0.0.1:7109'),
   sessions: nodes('GODWIT_SESSION_NODES', 'session-0=127.0.0.1:7106,session-1=127.0.0.1:7107'),
   groups: nodes('GODWIT_GROUP_NODES', 'group-0=127.0.0.1:7108'),

@@ -123,9 +123,10 @@ const connector =
     return pool;
   };
 
-const openBus = ({ natsUrl, namespace, node }: PushConfig, life: Lifecycle, metrics: Metrics): Bus => {
+const openBus = (config: PushConfig, life: Lifecycle, metrics: Metrics): Bus => {
+  const { natsUrl: url, namespace, node: name, natsStreamReplicas: streamReplicas } = config;
   const streams = [PUSH, ACCOUNT];
-  const bus = connectBus({ url: natsUrl, namespace, name: node, logger: life.logger, metrics, streams });
+  const bus = connectBus({ url, namespace, name, logger: life.logger, metrics, streams, streamReplicas });
   life.onStop('close', 'bus', () => bus.close());
   return bus;
 };

@@ -1,9 +1,10 @@
-import { baseSettings, natsUrl } from '@godwit/runtime/base-config';
+import { baseSettings, natsStreamReplicas, natsUrl } from '@godwit/runtime/base-config';
 import { duration, integer, loadConfig, nodes, type ConfigOf, type Env } from '@godwit/runtime/config';
 
 const settings = {
   ...baseSettings({ service: 'router', grpcPort: 7110, httpPort: 9110 }),
   natsUrl,
+  natsStreamReplicas,
   peers: {
     messageStore: nodes('GODWIT_MESSAGE_STORE_NODES', 'message-store-0=127.0.0.1:7120'),
     session: nodes('GODWIT_SESSION_NODES', 'session-0=127.0.0.1:7130'),

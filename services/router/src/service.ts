@@ -75,8 +75,9 @@ export const startRouter = async (
 };
 
 const openBus = ({ config, life, metrics }: Parts): Bus => {
-  const { natsUrl: url, namespace, node: name } = config;
-  const bus = connectBus({ url, namespace, name, logger: life.logger, metrics, streams: [PUSH] });
+  const { natsUrl: url, namespace, node: name, natsStreamReplicas: streamReplicas } = config;
+  const { logger } = life;
+  const bus = connectBus({ url, namespace, name, logger, metrics, streams: [PUSH], streamReplicas });
   life.onStop('close', 'bus', () => bus.close());
   return bus;
 };

@@ -8,8 +8,13 @@ import { plainEnvironment, type Server, type ServerOptions, serverOf } from './s
 
 const SLOTS = 16_384;
 
+export interface RedisOptions extends ServerOptions {
+  /** Half of the ports are masters, the other half their replicas, one each. */
+  readonly replicas?: boolean;
+}
+
 /** A cluster of one master for each port (three make the smallest real one). Keeps nothing over a start. */
-export async function startRedisCluster(options: ServerOptions): Promise<Server> {
+export async function startRedisCluster(options: RedisOptions): Promise<Server> {
   const { binary } = await acquireServer('redis-server', options);
   for (const port of options.ports.flatMap((clientPort) => [clientPort, clientPort + REDIS_BUS_OFFSET])) {
     await assertPortFree({ port, what: 'Redis', wayOut: 'Stop it, or set GODWIT_PORT_REDIS or --port-base.' });
@@ -24,8 +29,17 @@ export async function startRedisCluster(options: ServerOptions): Promise<Server>
   });
   await Promise.all(processes.map((managed) => managed.start()));
   await untilAnswering(processes, options.ports);
-  await formCluster(options.ports);
+  const masters = options.replicas === true ? options.ports.slice(0, options.ports.length / 2) : options.ports;
+  await formCluster(masters, options.ports);
   await untilReady(processes, options.ports);
+  if (options.replicas === true) {
+    const replicas = options.ports.slice(masters.length);
+    await addReplicas(masters, replicas);
+    await forEachNode(processes.slice(masters.length), replicas, async (redis) => {
+      const info = await redis.info('replication');
+      return info.includes('master_link_status:up') ? undefined : 'it has not copied its master yet';
+    });
+  }
   return server;
 }
 
@@ -71,10 +85,10 @@ async function withRedis<T>(port: number, act: (redis: Redis) => Promise<T>): Pr
 }
 
 /** Gives every node its share of the slots and an epoch of its own, then introduces the first to the others. */
-async function formCluster(ports: readonly number[]): Promise<void> {
-  const share = SLOTS / ports.length;
+async function formCluster(masters: readonly number[], all: readonly number[]): Promise<void> {
+  const share = SLOTS / masters.length;
   await Promise.all(
-    ports.map((port, index) => {
+    masters.map((port, index) => {
       const from = Math.round(share * index);
       const slots = Array.from({ length: Math.round(share * (index + 1)) - from }, (_, offset) => from + offset);
       return withRedis(port, async (redis) => {
@@ -83,11 +97,23 @@ async function formCluster(ports: readonly number[]): Promise<void> {
       });
     }),
   );
-  const [first, ...others] = ports;
+  const [first, ...others] = all;
   if (first === undefined) return;
   await withRedis(first, async (redis) => {
     for (const port of others) await redis.call('CLUSTER', 'MEET', LOOPBACK, String(port));
   });
+}
+
+/** Every node knows all others by now. */
+async function addReplicas(masters: readonly number[], replicas: readonly number[]): Promise<void> {
+  await Promise.all(
+    replicas.map(async (port, index) => {
+      const master = masters[index];
+      if (master === undefined) return;
+      const id = await withRedis(master, (redis) => redis.call('CLUSTER', 'MYID'));
+      await withRedis(port, (redis) => redis.call('CLUSTER', 'REPLICATE', String(id)));
+    }),
+  );
 }
 
 async function untilAnswering(processes: readonly ManagedProcess[], ports: readonly number[]): Promise<void> {

@@ -3,12 +3,12 @@ import type { Watchdog } from '../process/watchdog.js';
 import type { Acquisition } from './acquire-server.js';
 import type { Server, ServerOptions } from './server.js';
 import { type MongoServer, startMongo } from './start-mongo.js';
-import { startNats } from './start-nats.js';
+import { type NatsServer, startNats } from './start-nats.js';
 import { startRedisCluster } from './start-redis.js';
 
 export interface ServerPorts {
   readonly mongo: readonly number[];
-  readonly nats: number;
+  readonly nats: readonly number[];
   readonly redis: readonly number[];
 }
 
@@ -24,13 +24,15 @@ export interface ServersOptions extends Acquisition {
   readonly ports: ServerPorts;
   readonly watchdog: Watchdog;
   readonly existing?: ExistingServers;
+  /** The second half of the Redis ports are copies of the first. */
+  readonly redisReplicas?: boolean;
 }
 
 export interface Servers {
   readonly urls: { readonly mongo: string; readonly nats: string; readonly redis: string };
   /** Undefined where one that existed already is used. */
   readonly mongo: MongoServer | undefined;
-  readonly nats: Server | undefined;
+  readonly nats: NatsServer | undefined;
   readonly redis: Server | undefined;
 }
 
@@ -44,8 +46,10 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   });
   const [mongo, nats, redis] = await Promise.all([
     existing.mongo === undefined ? startMongo(at('mongo', ports.mongo)) : undefined,
-    existing.nats === undefined ? startNats(at('nats', [ports.nats])) : undefined,
-    existing.redis === undefined ? startRedisCluster(at('redis', ports.redis)) : undefined,
+    existing.nats === undefined ? startNats(at('nats', ports.nats)) : undefined,
+    existing.redis === undefined
+      ? startRedisCluster({ ...at('redis', ports.redis), replicas: options.redisReplicas === true })
+      : undefined,
   ]);
   const urls = {
     mongo: mongo?.url ?? existing.mongo ?? '',
