@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { GodwitClient } from '@godwit/client/client';
 import type { ClientOptions } from '@godwit/client/client-options';
 import { textOf } from '@godwit/client/message';
@@ -35,24 +32,20 @@ export interface Watched {
 /** A whole fleet on real servers for the tests of a file, with people in it. */
 export class Fleet {
   readonly stack: Stack;
-  readonly #dir: string;
   readonly #open: { close(): unknown }[] = [];
 
-  private constructor(stack: Stack, dir: string) {
+  private constructor(stack: Stack) {
     this.stack = stack;
-    this.#dir = dir;
   }
 
   static async start(options: Partial<StackOptions> = {}): Promise<Fleet> {
-    const dir = await mkdtemp(join(tmpdir(), 'godwit-fleet-'));
     const envOf = { ...options.envOf, edge: { ...LIFTED_EDGE_LIMITS, ...options.envOf?.['edge'] } };
-    return new Fleet(await Stack.start({ dir, ports: 'free', supervise: true, ...options, envOf }), dir);
+    return new Fleet(await Stack.start({ ports: 'free', supervise: true, ...options, envOf }));
   }
 
   async stop(): Promise<void> {
     await this.closeClients();
     await this.stack.stop();
-    await rm(this.#dir, { recursive: true, force: true });
   }
 
   async closeClients(): Promise<void> {
