@@ -61,6 +61,7 @@ export const startUpkeep = (options: UpkeepOptions): Promise<unknown> => {
     run(options.sweepEveryMs, () => deadEdges.sweep()),
     run(CHECK_MS, registryCheck(options)),
     run(SECOND_MS, refreshing(options)),
+    run(SECOND_MS, () => options.hub.refresh(options.hub.takeNewlyFollowed())),
     run(GRACE_TICK_MS, reconciling(options)),
   ]);
 };

@@ -169,7 +169,7 @@ describe('crashes', () => {
   });
 
   it('of a replica are no news; who left meanwhile is found when the edge has linked elsewhere', async () => {
-    const world = await worldOf(['presence-0', 'presence-1']);
+    const world = await worldOf(['presence-0', 'presence-1'], { GODWIT_PRESENCE_LEASE: '15s' });
     const [ann, bob, eve] = [newId(), newId(), newId()];
     const here = await edgeOf(world.fleet, { node: 'presence-0', edgeId: 'edge-0' });
     const before = await edgeOf(world.fleet, { node: 'presence-1', edgeId: 'edge-1' });

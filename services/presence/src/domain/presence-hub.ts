@@ -37,13 +37,18 @@ export class PresenceHub {
   readonly #conversations: Subscriptions;
   /** How the users are whom somebody here wants to hear of. */
   readonly #known = new Map<string, UserPresence>();
+  #followedNow = new Set<string>();
+  #followedBefore = new Set<string>();
 
   constructor(options: PresenceHubOptions) {
     this.#options = options;
     const { broadcast } = options;
     this.#users = new Subscriptions(
       followWith(
-        (userId) => broadcast.followUser(userId),
+        (userId) => {
+          this.#followedNow.add(userId);
+          return broadcast.followUser(userId);
+        },
         (userId) => this.#known.delete(userId),
       ),
     );
@@ -130,8 +135,24 @@ export class PresenceHub {
     return pairs.map((pair, index) => viewOf(presences[index] ?? UNKNOWN, this.#options.rights.peek(pair)));
   }
 
+  /**
+   * Called each second: the users who were first followed one to two seconds ago. News of them may have passed between
+   * the look at how they were and the moment the other replicas' news began to arrive.
+   */
+  takeNewlyFollowed(): string[] {
+    const users = [...this.#followedBefore].filter((userId) => this.#users.of(userId).size > 0);
+    this.#followedBefore = this.#followedNow;
+    this.#followedNow = new Set();
+    return users;
+  }
+
   /** News of these may have been missed: looks how they are. */
   async refresh(userIds: readonly string[]): Promise<void> {
+    for (let from = 0; from < userIds.length; from += READ_BATCH)
+      await this.#refresh(userIds.slice(from, from + READ_BATCH));
+  }
+
+  async #refresh(userIds: readonly string[]): Promise<void> {
     const before = userIds.map((userId) => this.#known.get(userId));
     const presences = await this.#options.reader.read(userIds);
     for (const [index, userId] of userIds.entries()) {
