@@ -8,8 +8,8 @@ const FRESH_MS = 30_000;
 const REFRESH_MS = 20_000;
 /** After a failure nobody waits for another one for so long. */
 const FAILED_MS = 1_000;
-const MAX_RELATIONS = 200_000;
-const MAX_FORGOTTEN = 50_000;
+const MAX_RELATIONS = 100_000;
+const MAX_FORGOTTEN = 20_000;
 
 interface Entry {
   readonly relation: Relation;

@@ -7,7 +7,7 @@ import type { Session, SessionDirectory } from './ports.js';
 const FRESH_MS = 2_000;
 /** Known sessions serve this much longer while the session service can't be asked. */
 const STALE_MS = 30_000;
-const MAX_USERS = 200_000;
+const MAX_USERS = 100_000;
 
 interface Entry {
   readonly sessions: readonly Session[];

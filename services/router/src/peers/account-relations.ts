@@ -10,7 +10,7 @@ import type { DeviceSource, Relation, RelationQuery, RelationSource } from '../d
 /** Relations that one call asks for at most. */
 const CHUNK = 500;
 const CALL = { deadlineMs: 2_000, attemptMs: 700, idempotent: true } as const;
-const MAX_DEVICES = 100_000;
+const MAX_DEVICES = 50_000;
 
 /** How users stand to each other, as the account service knows it. */
 export class AccountRelations implements RelationSource {
