@@ -87,6 +87,7 @@ class Device {
 
   sink(): SyncSink {
     return {
+      isBacklogged: () => false,
       position: (id, cursorSeq) => {
         const known = this.told.get(id);
         if (known === undefined) this.told.set(id, { seen: cursorSeq, shown: [] });

@@ -28,6 +28,8 @@ export interface SyncRequest {
 
 /** Where a sync's findings go, in order. */
 export interface SyncSink {
+  /** The edge reads slower than syncs are read from the log: no more for now. */
+  isBacklogged(): boolean;
   position(conversationId: string, cursorSeq: number, headSeq: number): void;
   message(message: StoredMessage): void;
   gone(conversationId: string, range: GoneRange): void;
@@ -59,6 +61,7 @@ const MESSAGES_A_PAGE = 128;
 const READERS = 4;
 /** The clocks of routers and stores may differ by less than this. */
 const MARKS_MARGIN_MS = 10_000;
+const BACKLOG_MS = 20;
 const STUCK_TRIES = 5;
 const STUCK_PAUSE_MS = 200;
 
@@ -193,6 +196,7 @@ export class SyncSession {
     const { log, paced } = this.#options;
     let stuck = 0;
     for (let at = after; at < upTo;) {
+      await this.#untilRead();
       const limit = await this.#takeCredit();
       const query = {
         conversationId,
@@ -272,6 +276,10 @@ export class SyncSession {
       if (mark.userId === userId) return mark;
       return relations[next++]?.showsReads === true ? mark : { ...mark, readSeq: 0 };
     });
+  }
+
+  async #untilRead(): Promise<void> {
+    while (this.#sink.isBacklogged() && !this.#closed) await new Promise((resolve) => setTimeout(resolve, BACKLOG_MS));
   }
 
   async #takeCredit(): Promise<number> {

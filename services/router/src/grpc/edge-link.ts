@@ -27,6 +27,9 @@ export interface EdgeLinkOptions {
 // A frame closes at the end of the turn, or when it holds this much.
 const MAX_BYTES = 1024 * 1024;
 
+/** Frames held back from which on syncs wait: up to so many MiB are in memory for one edge. */
+const BACKLOG_FRAMES = 16;
+
 /** The stream to one edge: what is said in one turn goes out as one frame. */
 export class EdgeLink implements Edge {
   readonly edgeId: string;
@@ -45,6 +48,11 @@ export class EdgeLink implements Edge {
     this.incarnation = options.incarnation;
     this.#options = options;
     this.#tracker = new DeliveryTracker(options.clock);
+  }
+
+  /** So much waits for the edge to read that whatever can wait should. */
+  get isBacklogged(): boolean {
+    return this.#options.stream.queued >= BACKLOG_FRAMES;
   }
 
   deliver(delivery: Delivery): boolean {

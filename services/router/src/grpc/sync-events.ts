@@ -10,6 +10,7 @@ export const syncEvents = (link: EdgeLink, syncId: number): SyncSink => {
     link.syncEvent({ syncId, event });
   };
   return {
+    isBacklogged: () => link.isBacklogged,
     position: (conversationId, cursorSeq, headSeq) => {
       say({ $case: 'position', value: { conversationId, cursorSeq, headSeq } });
     },
