@@ -78,6 +78,7 @@ export const startMessageStore = async (
       life.fail(new Error('a peer has taken this process for dead and claimed its row'));
     },
   });
+  health.check('process row', () => path.lease.holds() || 'the row of this process could not be renewed');
   const wired: Wired = { config, life, metrics, clock, watchers, stores, path, incarnation, isOwn };
   const marks = wireMarks(wired, overrides);
   await startLoops(wired, marks);

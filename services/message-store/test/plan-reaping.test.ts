@@ -13,6 +13,7 @@ const message = (seq: number, fields: Partial<ReapableMessage> = {}): ReapableMe
   kind: KIND.text,
   serverTimeMs: NOW - 1_000 + seq,
   expiresAtMs: NOW + DAY_MS,
+  expiryChosen: false,
   gone: undefined,
   ...fields,
 });
@@ -91,6 +92,16 @@ describe('planReaping', () => {
       expiredSeq: 3,
       unseen: [{ fromSeq: 3, toSeq: 3, senderUserId: 'a' }],
     });
+  });
+
+  it('keeps history whoever has it, but not beyond an expiry that the sender chose', () => {
+    const old = { serverTimeMs: NOW - 3 * DAY_MS, expiresAtMs: NOW - DAY_MS };
+    const messages = [message(1, { ...old, expiryChosen: true }), message(2, old), message(3)];
+    const members = [member('b', { b1: 3 })];
+    const kept = planReaping(input({ messages, members, retention: { historyDays: 4, expireAfterSeconds: 0 } }));
+    expect(kept).toMatchObject({ delivered: [1], expired: [], floorSeq: 1 });
+    const over = planReaping(input({ messages, members, retention: { historyDays: 3, expireAfterSeconds: 0 } }));
+    expect(over).toMatchObject({ delivered: [1, 2], floorSeq: 2 });
   });
 
   it('ends messages of too many members by expiry only', () => {

@@ -3,33 +3,31 @@ import { newId } from '@godwit/ids/id';
 import { testServers } from '@godwit/testkit/test-servers';
 import { uniqueNamespace } from '@godwit/testkit/unique-namespace';
 import { waitFor } from '@godwit/testkit/wait-for';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { messages, storeProcesses } from '../src/mongo/collections.js';
 import { created, runStore, seqOf, TestRouter, type RunningStore, type StoreOptions } from './harness.js';
 
-describe('what was stored is fanned out', () => {
-  const cleanups: (() => Promise<unknown> | void)[] = [];
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  });
-
-  const start = async (options: Partial<StoreOptions> = {}): Promise<RunningStore> => {
+// At the same time: nearly all of it is waiting.
+describe.concurrent('what was stored is fanned out', () => {
+  const start = async (test: TestContext, options: Partial<StoreOptions> = {}): Promise<RunningStore> => {
     const store = await runStore({ namespace: uniqueNamespace(), mongoUrl: testServers().mongoUrl, ...options });
-    cleanups.push(() => store.life.stop());
+    test.onTestFinished(async () => {
+      await store.life.stop();
+    });
     return store;
   };
-  const connect = async (node: string, ...stores: RunningStore[]): Promise<TestRouter> => {
+  const connect = async (test: TestContext, node: string, ...stores: RunningStore[]): Promise<TestRouter> => {
     const router = new TestRouter(node, stores);
-    cleanups.push(() => {
+    test.onTestFinished(() => {
       router.close();
     });
     return router.connected();
   };
 
-  it('orders another router after 3 s without a confirmation, and the next one after that', async () => {
-    const store = await start();
-    const first = await connect('router-0', store);
-    const second = await connect('router-1', store);
+  it('orders another router after 3 s without a confirmation, and the next one after that', async (test) => {
+    const store = await start(test);
+    const first = await connect(test, 'router-0', store);
+    const second = await connect(test, 'router-1', store);
     second.confirms = false;
     const conversationId = groupConversation(newId());
     const confirmed = groupConversation(newId());
@@ -44,10 +42,10 @@ describe('what was stored is fanned out', () => {
     expect(first.orders).toEqual([{ conversationId, fromSeq: 1, toSeq: 1 }]);
   });
 
-  it('orders at once when the stream of the router breaks', async () => {
-    const store = await start();
-    const first = await connect('router-0', store);
-    const second = await connect('router-1', store);
+  it('orders at once when the stream of the router breaks', async (test) => {
+    const store = await start(test);
+    const first = await connect(test, 'router-0', store);
+    const second = await connect(test, 'router-1', store);
     const conversationId = groupConversation(newId());
     await first.append(created(conversationId));
     await Promise.all(first.appendAll([{ conversationId }, { conversationId }]));
@@ -60,10 +58,10 @@ describe('what was stored is fanned out', () => {
     expect([Math.min(...seqs), Math.max(...seqs)]).toEqual([2, 3]);
   });
 
-  it('stays dense with two stores that append to one conversation at once', async () => {
+  it('stays dense with two stores that append to one conversation at once', async (test) => {
     const namespace = uniqueNamespace();
-    const stores = [await start({ namespace }), await start({ namespace, name: 'message-store-1' })];
-    const router = await connect('router-0', ...stores);
+    const stores = [await start(test, { namespace }), await start(test, { namespace, name: 'message-store-1' })];
+    const router = await connect(test, 'router-0', ...stores);
     const conversationId = groupConversation(newId());
     await router.append(created(conversationId));
     const send = async (index: number): Promise<number> => {
@@ -88,12 +86,12 @@ describe('what was stored is fanned out', () => {
     expect(new Set(found.map(({ by }) => by)).size).toBe(2);
   });
 
-  it('takes over from a dead process: what it left unconfirmed is ordered within ten seconds', async () => {
+  it('takes over from a dead process: what it left unconfirmed is ordered within ten seconds', async (test) => {
     const namespace = uniqueNamespace();
-    const dying = await start({ namespace });
-    const peer = await start({ namespace, name: 'message-store-1' });
-    const router = await connect('router-0', dying);
-    const survivor = await connect('router-1', peer);
+    const dying = await start(test, { namespace });
+    const peer = await start(test, { namespace, name: 'message-store-1' });
+    const router = await connect(test, 'router-0', dying);
+    const survivor = await connect(test, 'router-1', peer);
     const confirmed = groupConversation(newId());
     await router.append(created(confirmed));
     router.confirm(confirmed, 1);
@@ -133,11 +131,11 @@ describe('what was stored is fanned out', () => {
       what: 'the row to go',
     });
     peer.watch.assertTargeted();
-  });
+  }, 60_000);
 
-  it('ends a process that finds its row claimed, which appends nothing any more', async () => {
-    const store = await start();
-    const router = await connect('router-0', store);
+  it('ends a process that finds its row claimed, which appends nothing any more', async (test) => {
+    const store = await start(test);
+    const router = await connect(test, 'router-0', store);
     const conversationId = groupConversation(newId());
     await router.append(created(conversationId));
     await storeProcesses
@@ -146,10 +144,10 @@ describe('what was stored is fanned out', () => {
     expect(await store.life.failure).toBeInstanceOf(Error);
   });
 
-  it('leaves no row behind when it stops in order with everything confirmed', async () => {
-    const store = await start();
-    const other = await start({ name: 'message-store-1' });
-    const router = await connect('router-0', store);
+  it('leaves no row behind when it stops in order with everything confirmed', async (test) => {
+    const store = await start(test);
+    const other = await start(test, { name: 'message-store-1' });
+    const router = await connect(test, 'router-0', store);
     const conversationId = groupConversation(newId());
     await router.append(created(conversationId));
     router.confirm(conversationId, 1);

@@ -13,6 +13,8 @@ export interface ReapableMessage {
   readonly kind: number;
   readonly serverTimeMs: number;
   readonly expiresAtMs: number;
+  /** The sender chose when it expires. */
+  readonly expiryChosen: boolean;
   readonly gone: GoneReason | undefined;
 }
 
@@ -96,9 +98,11 @@ const endOf = (message: ReapableMessage, { input, hadByAll }: EndInput): GoneRea
   if (message.gone !== undefined) return undefined;
   // Whoever finds the projections behind replays these.
   if (message.kind === KIND.membership && message.seq > membershipVersion) return undefined;
-  if (now >= message.expiresAtMs) return hadByAll ? GONE.delivered : GONE.expired;
-  const kept = retention.historyDays > 0 && now < message.serverTimeMs + retention.historyDays * DAY_MS;
-  return hadByAll && !kept ? GONE.delivered : undefined;
+  const keptUntil = retention.historyDays > 0 ? message.serverTimeMs + retention.historyDays * DAY_MS : 0;
+  // History may have been set after the message was stored; an expiry that the sender chose stands.
+  const expiresAt = message.expiryChosen ? message.expiresAtMs : Math.max(message.expiresAtMs, keptUntil);
+  if (now >= expiresAt) return hadByAll ? GONE.delivered : GONE.expired;
+  return hadByAll && now >= keptUntil ? GONE.delivered : undefined;
 };
 
 /**

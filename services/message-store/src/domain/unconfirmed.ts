@@ -3,6 +3,8 @@ import type { LogTime } from './lease.js';
 
 /** After so long without a confirmation another router is asked. */
 export const CONFIRM_WITHIN_MS = 3_000;
+/** Orders given in one go; the rest is due at the next tick. After an outage there may be very many. */
+const MAX_ORDERS_A_TICK = 5_000;
 /** Ranges kept apart in a conversation; more are merged, which only makes them wait for the oldest. */
 const MAX_RANGES = 16;
 
@@ -72,9 +74,15 @@ export class Unconfirmed {
   routerLost(router: string): void {
     if (!this.#routers.delete(router)) return;
     this.#ring = new HashRing(this.#routers);
-    for (const [conversationId, ranges] of this.#conversations) {
-      for (const range of ranges) if (range.router === router) this.#order(conversationId, range);
+    const now = this.#options.now();
+    for (const ranges of this.#conversations.values()) {
+      for (const range of ranges) {
+        if (range.router !== router) continue;
+        range.router = undefined;
+        range.dueAt = now;
+      }
     }
+    this.tick();
   }
 
   /** The router of a conversation, among those connected. */
@@ -112,13 +120,14 @@ export class Unconfirmed {
   }
 
   /** Asks the next router for what is due. Called a few times a second. */
-  tick(): number {
+  tick(): void {
+    if (this.#routers.size === 0) return;
     const now = this.#options.now();
     let given = 0;
     for (const [conversationId, ranges] of this.#conversations) {
       for (const range of ranges) if (range.dueAt <= now && this.#order(conversationId, range)) given++;
+      if (given >= MAX_ORDERS_A_TICK) return;
     }
-    return given;
   }
 
   /** The lowest moment since which something unconfirmed was sent to the log. */

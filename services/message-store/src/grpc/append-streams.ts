@@ -1,8 +1,8 @@
 import type {
   AppendItem as WireItem,
-  AppendOutcome as WireOutcome,
   AppendRequest,
   AppendResponse,
+  ExpiredNotice,
 } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
 import { invalidArgument, resourceExhausted } from '@godwit/rpc/rpc-error';
 import type { ServerStream } from '@godwit/rpc/server-stream';
@@ -14,6 +14,9 @@ import { toOutcome } from './mapping.js';
 import { problemWith } from './validate.js';
 
 type Stream = ServerStream<AppendRequest, AppendResponse>;
+
+/** With so many frames waiting to be read a router is given no more orders. */
+const MAX_FRAMES_BEHIND = 128;
 
 export interface AppendStreamsOptions {
   readonly unconfirmed: Unconfirmed;
@@ -48,15 +51,14 @@ export class AppendStreams {
 
   /** Gives an order to a router; false when it has no stream or its stream takes nothing. */
   give(router: string, order: FanOutOrder): boolean {
-    const stream = this.#routers.get(router);
-    return stream?.push({ orders: [{ ...order }] }) ?? false;
+    return this.#routers.get(router)?.order(order) ?? false;
   }
 
   /** Tells whichever router the conversation has now. Nobody waits for it: heads tell it too. */
   tellExpired(conversationId: string, ranges: readonly ExpiredRange[]): void {
     const router = this.#options.unconfirmed.routerFor(conversationId);
     const stream = router === undefined ? undefined : this.#routers.get(router);
-    stream?.push({ expired: ranges.map((range) => ({ conversationId, ...range })) });
+    stream?.tellExpired(ranges.map((range) => ({ conversationId, ...range })));
   }
 
   #greet(stream: Stream, { hello }: AppendRequest): RouterStream | undefined {
@@ -74,12 +76,12 @@ export class AppendStreams {
   }
 }
 
-/** One router's stream. Answers of a turn of the event loop leave in one frame. */
+/** One router's stream. What a turn of the event loop has to say leaves in one frame. */
 class RouterStream implements AppendOrigin {
   readonly node: string;
   readonly #stream: Stream;
   readonly #options: AppendStreamsOptions;
-  #outcomes: WireOutcome[] = [];
+  #next: AppendResponse | undefined;
 
   constructor(stream: Stream, node: string, options: AppendStreamsOptions) {
     this.#stream = stream;
@@ -102,29 +104,37 @@ class RouterStream implements AppendOrigin {
   }
 
   answer(requestId: number, outcome: Parameters<AppendOrigin['answer']>[1]): void {
-    this.#queue({ requestId, outcome: toOutcome(outcome, this.#options.ringVersion) });
+    this.#frame().outcomes.push({ requestId, outcome: toOutcome(outcome, this.#options.ringVersion) });
   }
 
-  /** False when the stream has ended or lags too far behind. */
-  push(response: Partial<AppendResponse>): boolean {
-    return this.#stream.send({ outcomes: [], orders: [], expired: [], ...response });
+  /** False when the stream has ended, or its router has enough to do. */
+  order({ conversationId, fromSeq, toSeq }: FanOutOrder): boolean {
+    if (this.#stream.ended || this.#stream.queued > MAX_FRAMES_BEHIND) return false;
+    this.#frame().orders.push({ conversationId, fromSeq, toSeq });
+    return true;
+  }
+
+  tellExpired(notices: readonly ExpiredNotice[]): void {
+    if (!this.#stream.ended) this.#frame().expired.push(...notices);
   }
 
   #take(item: WireItem, queuedAt: number): void {
     const problem = problemWith(item);
     if (problem === undefined) this.#options.append({ item, origin: this, key: idKey(item), queuedAt });
-    else this.#queue({ requestId: item.requestId, outcome: { $case: 'malformed', value: problem } });
+    else this.#frame().outcomes.push({ requestId: item.requestId, outcome: { $case: 'malformed', value: problem } });
   }
 
-  #queue(outcome: WireOutcome): void {
-    this.#outcomes.push(outcome);
-    if (this.#outcomes.length > 1) return;
+  /** The frame that leaves at the end of this turn. */
+  #frame(): AppendResponse {
+    if (this.#next !== undefined) return this.#next;
+    const frame: AppendResponse = { outcomes: [], orders: [], expired: [] };
+    this.#next = frame;
     queueMicrotask(() => {
-      const outcomes = this.#outcomes;
-      this.#outcomes = [];
-      if (this.#stream.ended || this.push({ outcomes })) return;
+      this.#next = undefined;
+      if (this.#stream.ended || this.#stream.send(frame)) return;
       // Every item is answered or its outcome is unknown: a stream that can't answer has to break.
       this.#stream.close(resourceExhausted('STREAM_LAGS', 'this stream is not read fast enough'));
     });
+    return frame;
   }
 }

@@ -74,6 +74,7 @@ export const REAPABLE_FIELDS = {
   kind: 1,
   serverTime: 1,
   expiresAt: 1,
+  earlyExpiry: 1,
   goneReason: 1,
 } as const;
 
@@ -84,6 +85,7 @@ export const toReapable = (document: MessageDocument): ReapableMessage => ({
   kind: document.kind,
   serverTimeMs: document.serverTime.getTime(),
   expiresAtMs: document.expiresAt.getTime(),
+  expiryChosen: document.earlyExpiry !== undefined,
   gone: toGoneReason(document.goneReason),
 });
 
