@@ -15,6 +15,8 @@ export interface ClaimerOptions {
   readonly seenLogTime: () => LogTime;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Pause between two looks (default 1 s). */
+  readonly lookMs?: number;
   readonly observer: {
     claimed(row: ProcessRow): void;
     /** All of its appends are fanned out. */
@@ -35,7 +37,7 @@ export class Claimer {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    while (await sleep(LOOK_MS, signal)) {
+    while (await sleep(this.#options.lookMs ?? LOOK_MS, signal)) {
       try {
         await this.#look(signal);
       } catch (error) {
