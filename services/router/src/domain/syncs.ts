@@ -9,6 +9,8 @@ export interface SyncsOptions extends Omit<SyncOptions, 'paced'> {
   readonly maxSyncs: number;
 }
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const OVERLOADED_RETRY_MS = 2_000;
 
 /** All syncs of this router. However many devices come at a time, they share a bounded number of questions. */
@@ -20,7 +22,13 @@ export class Syncs {
   constructor(options: SyncsOptions) {
     this.#options = options;
     const limit = pLimit(options.concurrency);
-    this.#paced = (work) => limit(work);
+    // A turn of the event loop after each: what has come in meanwhile (sends, acks) goes first.
+    this.#paced = (work) =>
+      limit(async () => {
+        const result = await work();
+        await nextTurn();
+        return result;
+      });
   }
 
   get open(): number {
