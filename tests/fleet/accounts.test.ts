@@ -7,10 +7,11 @@ import { RefreshingTokens } from '@godwit/client/tokens';
 import { privateConversation } from '@godwit/ids/conversation';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { describe, expect, it } from 'vitest';
-import { device, fleetOfFile, type Fleet } from './people.js';
+import { device, fleetOfFile, watchTargeting, type Fleet } from './people.js';
 
 // Access tokens that end soon: what takes a quarter of an hour elsewhere is seen here.
 const fleet = fleetOfFile({ envOf: { account: { GODWIT_ACCESS_TOKEN_VALID: '65s' } } });
+watchTargeting(fleet);
 let phones = 0;
 
 interface SignedIn {

@@ -2,9 +2,10 @@ import { RefusedError } from '@godwit/client/errors';
 import { Role } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { describe, expect, it } from 'vitest';
-import { device, fleetOfFile, type Watched } from './people.js';
+import { device, fleetOfFile, watchTargeting, type Watched } from './people.js';
 
 const fleet = fleetOfFile();
+watchTargeting(fleet);
 let requests = 0;
 
 async function group(owner: Watched, memberUserIds: string[]): Promise<string> {

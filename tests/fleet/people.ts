@@ -7,9 +7,13 @@ import { newId } from '@godwit/ids/id';
 import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
 import { Stack, type StackOptions } from '@godwit/local-stack/stack';
 import { AccountServiceClient, type ImportUsersResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
+import { watchMongoProfile, type MongoProfileWatch } from '@godwit/testkit/mongo-profile-watcher';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { ForeignClient } from './foreign-client.js';
+
+/** Of the fleets of these tests: each has servers of its own. */
+const NAMESPACE = 'godwit';
 
 export interface Device {
   readonly userId: string;
@@ -40,7 +44,7 @@ export class Fleet {
 
   static async start(options: Partial<StackOptions> = {}): Promise<Fleet> {
     const envOf = { ...options.envOf, edge: { ...LIFTED_EDGE_LIMITS, ...options.envOf?.['edge'] } };
-    return new Fleet(await Stack.start({ ports: 'free', supervise: true, ...options, envOf }));
+    return new Fleet(await Stack.start({ ports: 'free', supervise: true, namespace: NAMESPACE, ...options, envOf }));
   }
 
   async stop(): Promise<void> {
@@ -109,6 +113,19 @@ export class Fleet {
     await client.connect();
     return { client, texts: (conversationId) => shown.get(conversationId) ?? [] };
   }
+}
+
+/** Fails the file when any process of the fleet sent MongoDB a command that a cluster would ask every shard for. */
+export function watchTargeting(fleet: () => Fleet): void {
+  let watch: MongoProfileWatch | undefined;
+  beforeAll(async () => {
+    const { servers } = fleet().stack;
+    watch = await watchMongoProfile({ mongoUrl: servers.urls.mongo, database: NAMESPACE });
+  });
+  afterAll(async () => {
+    await watch?.assertTargeted();
+    await watch?.[Symbol.asyncDispose]();
+  });
 }
 
 /** One fleet for all tests of a file; its clients are closed after each. */

@@ -13,6 +13,7 @@ export const SHARD_KEYS: Readonly<Record<string, readonly string[]>> = {
   contacts: ['userId'],
   blocks: ['userId'],
   push_tokens: ['userId'],
+  push_outcomes: ['userId'],
   last_seen: ['userId'],
   store_processes: ['_id'],
   phones: ['_id'],
@@ -21,6 +22,10 @@ export const SHARD_KEYS: Readonly<Record<string, readonly string[]>> = {
   refresh_tokens: ['_id'],
   invites: ['_id'],
   media: ['_id'],
+  verifications: ['_id'],
+  verification_sends: ['_id'],
+  tickets: ['_id'],
+  imports: ['_id'],
 };
 
 export interface AllowedCommand {

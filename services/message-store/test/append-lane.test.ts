@@ -224,6 +224,18 @@ describe('a lane', () => {
     expect((await owner.sendAll([itemOf({ clientMessageId: 'c' })]))[0]?.outcome?.kind).toBe('appended');
   });
 
+  it('tells a lookup whose sender was judged by old members to read them again', async () => {
+    const { owner } = await started();
+    const sent = await owner.sendAll([
+      itemOf({ clientMessageId: 'a', lookupOnly: true, membershipVersion: 0 }),
+      itemOf({ clientMessageId: 'b', lookupOnly: true }),
+    ]);
+    expect(sent.map(({ outcome }) => outcome)).toEqual([
+      { kind: 'stale-membership', membershipVersion: 1 },
+      { kind: 'not-found' },
+    ]);
+  });
+
   it('lets a lookup ride on an append of the same id', async () => {
     const { owner } = await started();
     const sent = await owner.sendAll([itemOf({ lookupOnly: true }), itemOf({ retry: true }), itemOf({})]);

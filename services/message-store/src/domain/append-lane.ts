@@ -206,7 +206,6 @@ export class AppendLane {
       open.lookUp = false;
       const stored = found.get(open.key);
       if (stored !== undefined) this.#ack(open, stored, { since: deciding.since, duplicate: true });
-      else if (open.item.lookupOnly) settleRefused(open, { kind: 'not-found' });
       else if ((deciding.seqReloads.get(open.item.conversationId) ?? 0) >= MAX_SEQ_RELOADS) {
         settleRefused(open, { kind: 'not-owner' });
       } else return true;

@@ -64,9 +64,12 @@ interface RefusalInput {
 }
 
 const refuse = (item: AppendItem, { head, targets, now }: RefusalInput): AppendOutcome | undefined => {
+  const current = item.membershipVersion === head.membershipVersion;
+  // Its sender would be refused by what its router knew of the members: right if that is what they are.
+  if (item.lookupOnly && (current || head.seq === 0)) return { kind: 'not-found' };
   // Also what keeps a conversation from beginning with anything but a membership change: without one the version is 0.
   const mayBegin = head.seq > 0 || item.kind === KIND.membership;
-  if (item.membershipVersion !== head.membershipVersion || !mayBegin) {
+  if (!current || !mayBegin) {
     return { kind: 'stale-membership', membershipVersion: head.membershipVersion };
   }
   const target = item.targetSeq === 0 ? undefined : targets.get(placeKey({ ...item, seq: item.targetSeq }));

@@ -63,7 +63,7 @@ export const settleStored = (open: OpenAppend, stored: StoredAck, duplicate: boo
 export const settleRefused = (open: OpenAppend, outcome: AppendOutcome): void => {
   open.origin.answer(open.item.requestId, outcome);
   for (const { item, origin } of open.followers) {
-    const undecided = outcome.kind === 'unavailable' || outcome.kind === 'not-owner';
+    const undecided = ['unavailable', 'not-owner', 'stale-membership'].includes(outcome.kind);
     if (item.lookupOnly && !undecided) origin.answer(item.requestId, { kind: 'not-found' });
     else if (sameBytes(item.bodyHash, open.item.bodyHash)) origin.answer(item.requestId, outcome);
     else origin.answer(item.requestId, { kind: 'unavailable', retryAfterMs: SHORTLY_MS });

@@ -63,7 +63,10 @@ export interface AppendItem {
   bodyHash: Buffer;
   /** The client may have sent this before: look it up before numbering. */
   retry: boolean;
-  /** The sender would be refused: answer what is stored under the id, or NotFound; never append. */
+  /**
+   * The sender would be refused: answer what is stored under the id, or NotFound; never append. StaleMembership when the
+   * sender was judged by members that are not the conversation's any more.
+   */
   lookupOnly: boolean;
   /** The sender may delete messages of others. */
   senderIsAdmin: boolean;
