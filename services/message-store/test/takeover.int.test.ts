@@ -77,12 +77,14 @@ describe.concurrent('what was stored is fanned out', () => {
     };
     const seqs = await Promise.all(Array.from({ length: 200 }, (_, index) => send(index)));
     expect(seqs.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, index) => index + 2));
+    // In turns, so that each finds its head behind and both have appended in the end.
+    for (let index = 200; index < 206; index++) expect(await send(index)).toBe(index + 2);
     const [store] = stores;
     const found = await messages
       .in((store as RunningStore).mongo.db)
       .find({ conversationId }, { sort: { seq: 1 } })
       .toArray();
-    expect(found.map(({ seq }) => seq)).toEqual(Array.from({ length: 201 }, (_, index) => index + 1));
+    expect(found.map(({ seq }) => seq)).toEqual(Array.from({ length: 207 }, (_, index) => index + 1));
     expect(new Set(found.map(({ by }) => by)).size).toBe(2);
   });
 
