@@ -9,6 +9,7 @@ import { Edges } from './domain/edges.js';
 import { ExpiryNotices } from './domain/expiry-notices.js';
 import { FanOut } from './domain/fan-out.js';
 import { FanOutStored } from './domain/fan-out-stored.js';
+import { GroupReminder } from './domain/group-reminder.js';
 import { History } from './domain/history.js';
 import { Ingress } from './domain/ingress.js';
 import { KIND } from './domain/kind.js';
@@ -79,6 +80,7 @@ export interface Rules {
 
 const WAKES_DRAIN_MS = 1_000;
 const SENDS_DRAIN_MS = 1_000;
+const GROUP_REMINDER_MS = 2_000;
 
 /** What is known of the world, shared by all rules. */
 const createKnowledge = ({ config, ports, clock }: RulesOptions) => ({
@@ -188,6 +190,7 @@ const createAppending = (options: RulesOptions, knowledge: Knowledge, delivery: 
 
 interface Behind {
   readonly knowledge: Knowledge;
+  readonly reminder: GroupReminder;
   readonly appender: Appender;
   readonly stored: FanOutStored;
   readonly cursors: Cursors;
@@ -195,7 +198,10 @@ interface Behind {
 }
 
 /** Where what is to be stored comes in. */
-const createDoors = ({ config, clock }: RulesOptions, { knowledge, appender, stored, cursors, fanOut }: Behind) => ({
+const createDoors = (
+  { config, clock }: RulesOptions,
+  { knowledge, reminder, appender, stored, cursors, fanOut }: Behind,
+) => ({
   ingress: new Ingress({
     ...knowledge,
     appender,
@@ -218,6 +224,7 @@ const createDoors = ({ config, clock }: RulesOptions, { knowledge, appender, sto
     onStored: (item, appended) => {
       // Nobody's socket has this ack: the actor's device hears of the change like all others.
       stored.stored(item, appended, '');
+      reminder.changed(item.conversationId, appended.membershipVersion);
     },
   }),
 });
@@ -229,7 +236,12 @@ export const createRules = (options: RulesOptions): Rules => {
   const delivery = createDelivery(options, knowledge);
   const marks = createMarks(options, knowledge);
   const { appendStreams, appender, stored } = createAppending(options, knowledge, delivery);
-  const doors = createDoors(options, { ...delivery, knowledge, appender, stored, cursors: marks.cursors });
+  const reminder = new GroupReminder({
+    source: ports.conversations,
+    delayMs: GROUP_REMINDER_MS,
+    onFailure: telemetry.failed('group reminder'),
+  });
+  const doors = createDoors(options, { ...delivery, knowledge, reminder, appender, stored, cursors: marks.cursors });
   const syncs = new Syncs({
     ...knowledge,
     conversations: ports.conversations,
@@ -262,6 +274,7 @@ export const createRules = (options: RulesOptions): Rules => {
       await drained(() => doors.ingress.pending, { clock, deadlineMs: SENDS_DRAIN_MS });
       await Promise.all([marks.cursors.stop(), delivery.wakes.stop(WAKES_DRAIN_MS)]);
       marks.receipts.stop();
+      reminder.close();
       delivery.redelivery.stop();
       appender.stop();
       appendStreams.close();

@@ -187,7 +187,7 @@ describe('a sync', () => {
   it('is silent of left conversations without news, and of all without news in a recheck', () => {
     const facts = {
       conversation: { conversationId: 'g', intervals: [{ from: 1, to: 4 }], memberCount: 2 },
-      head: { conversationId: 'g', headSeq: 9, floorSeq: 0, expiredSeq: 0 },
+      head: { conversationId: 'g', headSeq: 9, floorSeq: 0, membershipVersion: 1, expiredSeq: 0 },
       stored: 4,
       given: undefined,
       recheck: false,

@@ -119,7 +119,14 @@ export class History {
 
   async #viewOf(conversationId: string) {
     if (!isConversationId(conversationId)) throw new Refused(invalid('conversation_id', 'is not a conversation id'));
-    const loaded = await this.#options.conversations.get(conversationId).catch(() => undefined);
+    const { log, conversations } = this.#options;
+    // What is cached may be a change behind: a removed member must not read on, an added one must not be told `gone`.
+    const loaded = await log
+      .heads([conversationId])
+      .then((heads) =>
+        conversations.get(conversationId, { minVersion: heads.get(conversationId)?.membershipVersion ?? 0 }),
+      )
+      .catch(() => undefined);
     if (loaded === undefined) throw new Refused(unavailable('the members of this conversation can not be read now'));
     if (!loaded.found) throw new Refused(loaded.refusal);
     return loaded.view;

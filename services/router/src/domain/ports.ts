@@ -49,6 +49,7 @@ export interface Head {
   readonly conversationId: string;
   readonly headSeq: number;
   readonly floorSeq: number;
+  readonly membershipVersion: number;
   readonly expiredSeq: number;
 }
 

@@ -84,8 +84,8 @@ export class MemoryLog implements MessageLog {
       if (!Buffer.from(bodyHash).equals(item.bodyHash)) return { type: 'id-reused', seq, serverTimeMs, bodyHash };
       return { type: 'appended', node, seq, serverTimeMs, duplicate: true, membershipVersion };
     }
-    if (item.lookupOnly) return { type: 'not-found' };
     if (item.membershipVersion !== log.version) return { type: 'stale', membershipVersion: log.version };
+    if (item.lookupOnly) return { type: 'not-found' };
     const seq = log.rows.length + 1;
     if (item.kind === KIND.membership) log.version = seq;
     const row: Row = {
@@ -164,8 +164,8 @@ export class MemoryLog implements MessageLog {
     for (const conversationId of ids) {
       const log = this.logs.get(conversationId);
       if (log === undefined || log.rows.length === 0) continue;
-      const { floorSeq, expiredSeq } = log;
-      heads.set(conversationId, { conversationId, headSeq: log.rows.length, floorSeq, expiredSeq });
+      const { floorSeq, expiredSeq, version: membershipVersion } = log;
+      heads.set(conversationId, { conversationId, headSeq: log.rows.length, floorSeq, membershipVersion, expiredSeq });
     }
     return Promise.resolve(heads);
   }
