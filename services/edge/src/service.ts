@@ -123,7 +123,7 @@ const createAuth = (parts: Parts): Auth => {
   });
   const account: AccountClient = accountClient(pool);
   const tokens = new AccessTokens({ fetchKeys: () => account.fetchKeys(), clock: parts.clock });
-  const devices = new DeviceChecks({ check: (device) => account.checkDevice(device) });
+  const devices = new DeviceChecks({ devicesOf: (userIds) => account.devicesOf(userIds), clock: parts.clock });
   return { tokens, authenticator: new Authenticator({ tokens, devices, account }) };
 };
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ClientFrameSchema, type ClientFrame } from '@godwit/proto/gen/client/godwit/client/v1/frames_pb';
 import { decodeBinary, decodeJson, requestIdOfBinary, requestIdOfJson } from '../src/wire/decode-strictly.js';
 
-const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => value.isWellFormed());
+const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !/\p{Surrogate}/u.test(value));
 const seq = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const cursors = fc.array(fc.record({ conversationId: text, seq }), { maxLength: 5 });
 const content = fc.oneof(

@@ -1,11 +1,6 @@
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import { newId } from '@godwit/ids/id';
-import {
-  AccountServiceService,
-  type CheckDeviceRequest,
-  type CheckDeviceResponse,
-  type RedeemTicketResponse,
-} from '@godwit/proto/gen/grpc/godwit/account/v1/account';
+import { AccountServiceService, type RedeemTicketResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import {
   PresenceServiceService,
@@ -273,6 +268,7 @@ export class FakeAccount {
   readonly tickets = new Map<string, RedeemTicketResponse>();
   readonly actors: string[] = [];
   keyFetches = 0;
+  readonly #devices = new Map<string, Set<string>>();
   #keys = generateKeyPair(ALGORITHM, { extractable: true });
   #keyId = 'key-1';
   #fake: Fake | undefined;
@@ -291,8 +287,11 @@ export class FakeAccount {
           const jwk = await exportJWK((await this.#keys).publicKey);
           return { jwksJson: JSON.stringify({ keys: [{ ...jwk, kid: this.#keyId, alg: ALGORITHM, use: 'sig' }] }) };
         },
-        checkDevice: async ({ deviceId }: CheckDeviceRequest): Promise<CheckDeviceResponse> => ({
-          valid: !this.removed.has(deviceId),
+        getUserDevices: async ({ userIds }) => ({
+          users: userIds.map((userId) => {
+            const deviceIds = [...(this.#devices.get(userId) ?? [])].filter((id) => !this.removed.has(id));
+            return { userId, deviceIds, registeredAtMs: deviceIds.map(() => 1) };
+          }),
         }),
         redeemTicket: async ({ ticket }) => {
           const redeemed = this.tickets.get(ticket);
@@ -310,12 +309,18 @@ export class FakeAccount {
     this.#fake = await startFake('account-0', service);
   }
 
+  /** It is a device of its user. */
+  know({ userId, deviceId }: Device): void {
+    this.#devices.set(userId, (this.#devices.get(userId) ?? new Set()).add(deviceId));
+  }
+
   rotateKey(): void {
     this.#keys = generateKeyPair(ALGORITHM, { extractable: true });
     this.#keyId = 'key-2';
   }
 
-  async token(device: Device, { validSeconds = 900, claims = {} as JWTPayload, forged = false } = {}): Promise<string> {
+  async token(device: Device, { validSeconds = 900, claims = {}, forged = false } = {}): Promise<string> {
+    this.know(device);
     const { privateKey } = forged ? await generateKeyPair(ALGORITHM) : await this.#keys;
     return new SignJWT({ dev: device.deviceId, ...claims })
       .setProtectedHeader({ alg: ALGORITHM, kid: this.#keyId })

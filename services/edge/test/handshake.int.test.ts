@@ -79,6 +79,7 @@ describe('a handshake', () => {
 
   it('takes a ticket once', async () => {
     const device = newDevice();
+    running.account.know(device);
     running.account.tickets.set('t1', { ...device, tokenExpiresAtMs: Date.now() + 60_000 });
     const subprotocols = ['godwit.v1.json', 'ticket.t1'];
     const ws = new WebSocket(running.url, subprotocols);

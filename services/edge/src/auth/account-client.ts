@@ -5,7 +5,8 @@ import type { TokenOwner } from './access-tokens.js';
 /** What the edge itself asks of `account`. */
 export interface AccountClient {
   fetchKeys(): Promise<string>;
-  checkDevice(device: { readonly userId: string; readonly deviceId: string }): Promise<boolean>;
+  /** The devices of users that stand, at most of 1,000 users; users that don't exist are left out. */
+  devicesOf(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Uses the ticket up; undefined when it is not good (any more). */
   redeemTicket(ticket: string): Promise<TokenOwner | undefined>;
 }
@@ -17,9 +18,10 @@ export const accountClient = (pool: NodePool<typeof AccountServiceService>): Acc
     const { jwksJson } = await pool.callAny('getJwks', {}, { deadlineMs: DEADLINE_MS, idempotent: true });
     return jwksJson;
   },
-  checkDevice: async (device) => {
-    const { valid } = await pool.callAny('checkDevice', device, { deadlineMs: DEADLINE_MS, idempotent: true });
-    return valid;
+  devicesOf: async (userIds) => {
+    const options = { deadlineMs: DEADLINE_MS, idempotent: true };
+    const { users } = await pool.callAny('getUserDevices', { userIds: [...userIds] }, options);
+    return new Map(users.map(({ userId, deviceIds }) => [userId, deviceIds]));
   },
   redeemTicket: async (ticket) => {
     // A second attempt after a lost answer would find the ticket used.

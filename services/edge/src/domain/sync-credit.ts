@@ -5,7 +5,7 @@ const GRANT_AT = 32;
  * What a sync has sent and the device has not acked, by conversation; each acked message is a credit for one more.
  */
 export class SyncCredit {
-  readonly #unacked = new Map<string, number[]>();
+  #unacked: Map<string, number[]> | undefined;
   #outstanding = 0;
   #earned = 0;
 
@@ -15,6 +15,7 @@ export class SyncCredit {
   }
 
   sent(conversationId: string, seq: number): void {
+    this.#unacked ??= new Map();
     const seqs = this.#unacked.get(conversationId);
     if (seqs === undefined) this.#unacked.set(conversationId, [seq]);
     else seqs.push(seq);
@@ -23,8 +24,8 @@ export class SyncCredit {
 
   /** The device has everything of the conversation up to `seq`. */
   acked(conversationId: string, seq: number): void {
-    const seqs = this.#unacked.get(conversationId);
-    if (seqs === undefined) return;
+    const seqs = this.#unacked?.get(conversationId);
+    if (this.#unacked === undefined || seqs === undefined) return;
     const left = seqs.filter((sent) => sent > seq);
     this.#earned += seqs.length - left.length;
     this.#outstanding -= seqs.length - left.length;

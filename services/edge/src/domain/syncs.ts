@@ -218,7 +218,7 @@ export class Syncs {
 
   /** What was handed over by now goes before what the device said at first. */
   #cursorsOf({ positions }: Connection, { start }: SyncRound): Cursor[] {
-    const handed = [...(positions?.entries() ?? [])].map(([conversationId, seq]) => ({ conversationId, seq }));
+    const handed = Array.from(positions?.entries() ?? [], ([conversationId, seq]) => ({ conversationId, seq }));
     const said = start.cursors.filter(({ conversationId }) => positions?.get(conversationId) === undefined);
     return [...handed, ...said].slice(0, MAX_CURSORS);
   }

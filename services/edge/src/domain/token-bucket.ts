@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { Recent } from './recent.js';
 
 export interface Rate {
   /** Tokens that come back a second. */
@@ -13,19 +13,22 @@ interface Bucket {
   at: number;
 }
 
+/** Forgotten sooner than that, a bucket would be looked for more often than it is used. */
+const MIN_KEPT_MS = 1_000;
+
 /**
- * Token buckets by key. A key that is not known has a full bucket, so forgetting one is only a favour: the least
- * recently used go first when there are too many.
+ * Token buckets by key. A bucket that has not been used for as long as it takes to fill is full, and a key that is not
+ * known has a full bucket: such are forgotten at no loss.
  */
 export class TokenBuckets {
   readonly rate: Rate;
   readonly #now: () => number;
-  readonly #buckets: LRUCache<string, Bucket>;
+  readonly #buckets: Recent<string, Bucket>;
 
   constructor(rate: Rate, { maxKeys, now }: { readonly maxKeys: number; readonly now: () => number }) {
     this.rate = rate;
     this.#now = now;
-    this.#buckets = new LRUCache({ max: maxKeys });
+    this.#buckets = new Recent({ ms: Math.max(MIN_KEPT_MS, (rate.burst * 1_000) / rate.perSecond), maxKeys });
   }
 
   /** Takes a token: 0, or in how many ms there will be one. */
@@ -46,10 +49,10 @@ export class TokenBuckets {
 
   #refilled(key: string): Bucket {
     const now = this.#now();
-    const bucket = this.#buckets.get(key);
+    const bucket = this.#buckets.getAndKeep(key, now);
     if (bucket === undefined) {
       const full = { tokens: this.rate.burst, at: now };
-      this.#buckets.set(key, full);
+      this.#buckets.set(key, full, now);
       return full;
     }
     bucket.tokens = Math.min(this.rate.burst, bucket.tokens + ((now - bucket.at) * this.rate.perSecond) / 1_000);
