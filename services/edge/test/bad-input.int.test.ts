@@ -320,7 +320,7 @@ describe('a send', () => {
 describe('calls over HTTP', () => {
   const post = async (
     path: string,
-    body: string | Uint8Array,
+    body: string | Uint8Array<ArrayBuffer>,
     token?: string,
   ): Promise<[number, Record<string, unknown>]> => {
     const headers = {
@@ -333,7 +333,7 @@ describe('calls over HTTP', () => {
 
   it('are refused with a reason', async () => {
     const token = await running.account.token(bystander.device);
-    const cases: [string, string | Uint8Array, string | undefined, number, string][] = [
+    const cases: [string, string | Uint8Array<ArrayBuffer>, string | undefined, number, string][] = [
       ['/v1/getProfile', '{}', undefined, 401, 'UNAUTHENTICATED'],
       ['/v1/getProfile', '{}', 'nonsense', 401, 'UNAUTHENTICATED'],
       ['/v1/getProfile', '{"color":1}', token, 400, 'MALFORMED_REQUEST'],

@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { newId } from '@godwit/ids/id';
 import { AccountServiceService, type RedeemTicketResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';

@@ -14,6 +14,9 @@ export interface ConnectOptions {
 
 export type Frame = Record<string, unknown> & { readonly requestId?: number };
 
+/** A frame whose body is looked into. */
+export type AnsweredFrame = { readonly requestId?: number } & Record<string, Record<string, unknown>>;
+
 export interface Client {
   readonly device: Device;
   readonly ws: WebSocket;
@@ -23,7 +26,7 @@ export interface Client {
   /** Raw bytes or text, as they are. */
   sayRaw(data: string | Uint8Array, binary?: boolean): void;
   /** The next frame (from the last one so taken on) that has this body. */
-  next<T = Record<string, unknown>>(body: string): Promise<Frame & Record<string, T>>;
+  next(body: string): Promise<AnsweredFrame>;
   closed(): Promise<{ readonly code: number; readonly reason: string }>;
 }
 
@@ -61,13 +64,13 @@ export const connect = async (url: string, { json, token, device }: ConnectOptio
     sayRaw: (data, binary = typeof data !== 'string') => {
       ws.send(data, { binary });
     },
-    next: async <T>(body: string) =>
+    next: async (body) =>
       waitFor(
         () => {
           const index = frames.findIndex((frame, at) => at >= taken && body in frame);
           if (index < 0) return undefined;
           taken = index + 1;
-          return frames[index] as Frame & Record<string, T>;
+          return frames[index] as AnsweredFrame;
         },
         { what: `a frame with ${body}; there were ${JSON.stringify(frames.slice(-5))}` },
       ),
