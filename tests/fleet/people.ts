@@ -56,6 +56,18 @@ export class Fleet {
     await Promise.all(this.#open.splice(0).map((client) => client.close()));
   }
 
+  /** What the services have complained about last, for the reader of a failed test. */
+  async troubles(linesOfEach = 12): Promise<string> {
+    const logs = await Promise.all(
+      this.stack.replicas.map(async ({ name }) => {
+        const lines = (await this.stack.logs(name)).split('\n');
+        const complaints = lines.filter((line) => /"level":"(warn|error|fatal)"/.test(line));
+        return [name, ...complaints.slice(-linesOfEach).map((line) => line.slice(0, 600))].join('\n  ');
+      }),
+    );
+    return logs.join('\n');
+  }
+
   edge(index: number): string {
     const { edges } = this.stack;
     return edges[index % edges.length] ?? '';
@@ -134,7 +146,8 @@ export function fleetOfFile(options: Partial<StackOptions> = {}): () => Fleet {
   beforeAll(async () => {
     fleet = await Fleet.start(options);
   });
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') console.log(await fleet?.troubles());
     await fleet?.closeClients();
   });
   afterAll(async () => {

@@ -31,7 +31,7 @@ export const checkSend = ({ conversationId, clientMessageId, metadata, payload }
   if (!isConversationId(conversationId)) return invalid('conversation_id', CONVERSATION_RULE);
   if (!isClientMessageId(clientMessageId)) return invalid('client_message_id', 'is not 1 to 64 of [A-Za-z0-9_-]');
   if (metadata === undefined) return invalid('metadata', 'is missing');
-  if (payload?.content.case === undefined) return invalid('payload', 'is missing');
+  if (payload === undefined) return invalid('payload', 'is missing');
   const numbers = {
     timestamp_ms: metadata.timestampMs,
     target_seq: metadata.targetSeq,
