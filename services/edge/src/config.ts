@@ -6,11 +6,10 @@ import {
   integer,
   loadConfig,
   nodes,
-  optional,
   setting,
-  text,
   type ConfigOf,
   type Env,
+  type Setting,
 } from '@godwit/runtime/config';
 import { z } from 'zod';
 
@@ -26,6 +25,19 @@ const list = (name: string, fallback: string) =>
     fallback,
   );
 
+const TLS_VARIABLES = ['GODWIT_EDGE_TLS_CERT', 'GODWIT_EDGE_TLS_KEY'] as const;
+
+const clientTls: Setting<{ readonly cert: string; readonly key: string } | undefined> = {
+  name: TLS_VARIABLES.join(', '),
+  secret: false,
+  read: (env) => {
+    const [cert, key] = TLS_VARIABLES.map((name) => env[name] ?? '');
+    if (!cert && !key) return undefined;
+    if (!cert || !key) throw new RangeError('belong together: set both or none');
+    return { cert, key };
+  },
+};
+
 const rate = (variable: string, perSecond: number, burst: number) => ({
   perSecond: integer(`GODWIT_EDGE_${variable}_PER_SECOND`, { min: 1, fallback: perSecond }),
   burst: integer(`GODWIT_EDGE_${variable}_BURST`, { min: 1, fallback: burst }),
@@ -35,8 +47,8 @@ const settings = {
   ...baseSettings({ service: 'edge', grpcPort: 7100, httpPort: 9100 }),
   listen: hostPort('GODWIT_EDGE_LISTEN', '127.0.0.1:8080'),
   publicUrls: list('GODWIT_EDGE_PUBLIC_URLS', 'ws://127.0.0.1:8080'),
-  tlsCert: optional(text('GODWIT_EDGE_TLS_CERT')),
-  tlsKey: optional(text('GODWIT_EDGE_TLS_KEY')),
+  /** Files of the certificate and the key that clients see; none: plain text, behind something that speaks TLS. */
+  clientTls,
   trustProxy: flag('GODWIT_EDGE_TRUST_PROXY', false),
   origins: list('GODWIT_EDGE_ORIGINS', '*'),
   drainMs: duration('GODWIT_EDGE_DRAIN', '10s'),

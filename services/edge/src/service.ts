@@ -171,7 +171,6 @@ const createServer = (parts: ServerParts) => {
     if (shaping.connect(address) === 0) return undefined;
     return { status: 429, reason: 'RATE_LIMITED', message: 'too many connections from this address' };
   };
-  const { tlsCert, tlsKey } = config;
   return new UwsServer(
     {
       host: config.listen.host,
@@ -181,7 +180,7 @@ const createServer = (parts: ServerParts) => {
       maxBodyBytes,
       maxBackpressureBytes,
       idleTimeoutSeconds: Math.ceil((3 * heartbeatMs) / 1_000),
-      tls: tlsCert !== undefined && tlsKey !== undefined ? { cert: tlsCert, key: tlsKey } : undefined,
+      tls: config.clientTls,
       trustProxy: config.trustProxy,
     },
     {

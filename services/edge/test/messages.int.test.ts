@@ -123,6 +123,23 @@ describe('a delivery', () => {
     await client.next('deliver');
   });
 
+  it('to a socket that does not read ends in its being closed, and nobody else minds', async () => {
+    const [slow, other] = await Promise.all([running.online({ json: false }), running.online()]);
+    const handles = [slow, other].map(({ device }) => running.session.handleOf(device.deviceId));
+    slow.ws.pause();
+    const large = Buffer.from(
+      Envelope.encode({ ...Envelope.decode(envelope('x')), to: { conversationId: 'x'.repeat(60_000) } }).finish(),
+    );
+    for (let seq = 1; seq <= 300; seq++) {
+      router.say({ batches: [{ batchId: seq, deliveries: [{ ...delivery(seq, handles), envelope: large }] }] });
+    }
+    await waitFor(() => other.frames.filter((frame) => 'deliver' in frame).length === 300);
+    await waitFor(() => running.session.unregistered.includes(handles[0] ?? 0));
+    router.say({ batches: [{ batchId: 301, deliveries: [delivery(301, handles)] }] });
+    await waitFor(() => router.frames.some(({ answers }) => answers.some(({ notHere }) => notHere[0] === handles[0])));
+    slow.ws.terminate();
+  });
+
   it('notices go through', async () => {
     const client = await running.online();
     const handles = [running.session.handleOf(client.device.deviceId)];

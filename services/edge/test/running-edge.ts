@@ -79,7 +79,8 @@ export const runEdge = async (options: RunningEdgeOptions = {}): Promise<Running
   const hurry = new AbortController();
   const edge = await startEdge(config, life, { hurry: hurry.signal, ...overrides });
   const httpUrl = `http://127.0.0.1:${String(edge.port)}`;
-  await waitFor(async () => (await fetch(`${httpUrl}/readyz`)).ok, { what: 'the edge to be ready' });
+  const readyUrl = `http://127.0.0.1:${String(edge.httpPort)}/readyz`;
+  await waitFor(async () => (await fetch(readyUrl)).ok, { what: 'the edge to be ready' });
   const url = `ws://127.0.0.1:${String(edge.port)}/v1/ws`;
   const open: RunningEdge['connect'] = async ({ device = newDevice(), ...wanted } = {}) => {
     const token = wanted.token ?? (await account.token(device));

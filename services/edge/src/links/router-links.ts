@@ -114,6 +114,12 @@ export class RouterLinks {
     return nodes.candidates(key).find((node) => this.isUp(node));
   }
 
+  /** Another router for it than one that did not answer; that one again if it is the only one. */
+  pickOther(key: string, silent: string): string | undefined {
+    const other = this.#pool.nodes.candidates(key).find((node) => node !== silent && this.isUp(node));
+    return other ?? this.pick(key);
+  }
+
   isUp(node: string): boolean {
     return this.#lanes.get(node)?.link.up === true;
   }

@@ -142,7 +142,7 @@ export class RouterRequests {
       this.#end(flight);
       return;
     }
-    const node = routers.pick(conversationOf(request)) ?? '';
+    const node = routers.pickOther(conversationOf(request), flight.node) ?? '';
     const id = this.#flights.nextId();
     this.#flights.again(flight, { id, node, now: clock.monotonic() });
     if (node !== '' && this.#offer(node, flight)) this.#stranded.delete(flight);
