@@ -65,6 +65,10 @@ describe('a conversation', () => {
       { userId: 'b', starting: true },
     ]);
     expect(recipientsOf(view, 1)).toEqual([{ userId: 'a', starting: false }]);
+    applyMembership(view, { type: 'removed', userIds: ['b'] }, 9);
+    applyMembership(view, { type: 'added', members: [{ userId: 'b', role: 'member' }] }, 12);
+    // What it lacks of its first time is not to be counted as seen.
+    expect(recipientsOf(view, 12).find(({ userId }) => userId === 'b')?.starting).toBe(false);
   });
 
   it('lets admins only write where it says so, but marks and taking back from everybody', () => {

@@ -3,6 +3,7 @@ import { newId } from '@godwit/ids/id';
 import { systemClock } from '@godwit/runtime/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ConversationView, Member } from '../src/domain/conversation.js';
 import { Cursors } from '../src/domain/cursors.js';
 import { contains, isOpen, type Interval } from '../src/domain/intervals.js';
 import { GONE } from '../src/domain/kind.js';
@@ -12,6 +13,7 @@ import { SyncSession, type SyncSink } from '../src/domain/sync-session.js';
 import { intervals } from './support/arbitrary-intervals.js';
 import { MemoryLog, memoryDevices, MemoryRelations } from './support/memory-world.js';
 
+const VERSION = 7;
 const user = newId();
 const device = newId();
 
@@ -22,6 +24,8 @@ interface Case {
   readonly given: number | undefined;
   readonly stored: number;
   readonly gone: ReadonlySet<number>;
+  /** `group` has not applied the last change yet: it says that the user is still a member. */
+  readonly behind: boolean;
 }
 
 const conversation = fc
@@ -32,16 +36,26 @@ const conversation = fc
     given: fc.option(fc.integer({ min: 0, max: 45 }), { nil: undefined }),
     stored: fc.integer({ min: 0, max: 40 }),
     gone: fc.uniqueArray(fc.integer({ min: 1, max: 40 })).map((seqs) => new Set(seqs)),
+    behind: fc.boolean(),
   })
   .map(({ atLeast, stored, ...rest }): Case => {
     const head = Math.max(atLeast, ...rest.times.map(({ from, to }) => (to === Infinity ? from : to)));
     return { ...rest, head, stored: Math.min(stored, head) };
   });
 
+const stillIn = (times: readonly Interval[]): Interval[] =>
+  times.map((time, index) => (index === times.length - 1 ? { ...time, to: Infinity } : time));
+
+const viewOf = (cases: readonly Case[], conversationId: string, version: number): ConversationView => {
+  const times = cases.find(({ id }) => id === conversationId)?.times ?? [];
+  const member: Member = { role: 'member', intervals: [...times], mutedUntilMs: 0 };
+  return { conversationId, version, whoMaySend: 'everyone', memberCount: 9, members: new Map([[user, member]]) };
+};
+
 const logOf = (cases: readonly Case[]): MemoryLog => {
   const log = new MemoryLog();
   for (const { id, head, gone, stored } of cases) {
-    const { rows } = log.log(id);
+    const { rows } = Object.assign(log.log(id), { version: VERSION });
     for (let seq = 1; seq <= head; seq++) {
       rows.push({
         conversationId: id,
@@ -50,7 +64,7 @@ const logOf = (cases: readonly Case[]): MemoryLog => {
         senderUserId: 'a',
         senderDeviceId: '',
         kind: 1,
-        membershipVersion: 1,
+        membershipVersion: VERSION,
         envelope: new Uint8Array([seq]),
         clientMessageId: String(seq),
         bodyHash: new Uint8Array(),
@@ -151,13 +165,15 @@ describe('a sync', () => {
             conversations: {
               ofUser: () =>
                 Promise.resolve({
-                  conversations: cases.map(({ id, times }) => ({
+                  conversations: cases.map(({ id, times, behind }) => ({
                     conversationId: id,
-                    intervals: times,
+                    intervals: behind ? stillIn(times) : times,
                     memberCount: 9,
+                    version: behind ? VERSION - 1 : VERSION,
                   })),
                   nextPageToken: '',
                 }),
+              load: (id, { minVersion }) => Promise.resolve({ found: true, view: viewOf(cases, id, minVersion) }),
             },
             devices: memoryDevices,
             relations: new Relations(new MemoryRelations(), systemClock),
@@ -186,7 +202,7 @@ describe('a sync', () => {
 
   it('is silent of left conversations without news, and of all without news in a recheck', () => {
     const facts = {
-      conversation: { conversationId: 'g', intervals: [{ from: 1, to: 4 }], memberCount: 2 },
+      conversation: { conversationId: 'g', intervals: [{ from: 1, to: 4 }], memberCount: 2, version: 1 },
       head: { conversationId: 'g', headSeq: 9, floorSeq: 0, membershipVersion: 1, expiredSeq: 0 },
       stored: 4,
       given: undefined,

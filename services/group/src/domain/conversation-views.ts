@@ -109,15 +109,21 @@ export interface UserConversation {
   readonly intervals: readonly Interval[];
   /** Members of today. */
   readonly memberCount: number;
+  /** The intervals are at least of this version; 0 for private chats. */
+  readonly version: number;
 }
 
 /** What the user is or was in, with when. */
 export const listUserConversations = async (options: ListOptions, page: ListPage): Promise<Page<UserConversation>> => {
-  const rows = await options.userConversations.page({ ...page, activeOnly: false });
-  const heads = await headsOf(options, rows);
+  const query = { ...page, activeOnly: false };
+  const found = await options.userConversations.page(query);
+  const heads = await headsOf(options, found);
+  // Rows are written before versions, so they are read after them: else a change could slip in between.
+  const rows = heads.size === 0 ? found : await options.userConversations.page(query);
   const items = rows.map(({ conversationId, intervals }) => {
-    const memberCount = isPrivate(conversationId) ? 2 : (heads.get(conversationId)?.memberCount ?? 0);
-    return { conversationId, intervals, memberCount };
+    const head = heads.get(conversationId);
+    const memberCount = isPrivate(conversationId) ? 2 : (head?.memberCount ?? 0);
+    return { conversationId, intervals, memberCount, version: head?.version ?? 0 };
   });
   return { items, nextAfter: nextAfter(rows, page.limit) };
 };

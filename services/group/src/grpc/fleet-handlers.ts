@@ -41,10 +41,11 @@ export const createFleetHandlers = (deps: GroupDeps): FleetHandlers => {
         const limit = readCount(request.pageSize, PAGE);
         const after = readPageToken(request.pageToken, isConversationId);
         const { items, nextAfter } = await listUserConversations(deps, { userId, after, limit });
-        const conversations = items.map(({ conversationId, intervals, memberCount }) => ({
+        const conversations = items.map(({ conversationId, intervals, memberCount, version }) => ({
           conversationId,
           intervals: intervals.map(toWireInterval),
           memberCount,
+          membershipVersion: version,
         }));
         return { conversations, nextPageToken: nextAfter };
       }),

@@ -169,6 +169,8 @@ export interface UserConversation {
   readonly conversationId: string;
   readonly intervals: readonly Interval[];
   readonly memberCount: number;
+  /** The intervals are at least of this membership version; 0 where members never change. */
+  readonly version: number;
 }
 
 export interface UserConversationsPage {

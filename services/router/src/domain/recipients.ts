@@ -13,7 +13,7 @@ export interface FanOutMessage extends StoredMessage {
 /** A user that a message is for. */
 export interface Recipient {
   readonly userId: string;
-  /** It sees the conversation from this message on only. */
+  /** It sees the conversation from this message on only: whoever comes back may still lack what was before. */
   readonly starting: boolean;
 }
 
@@ -22,7 +22,7 @@ export const recipientsOf = (view: ConversationView, seq: number): Recipient[] =
   const recipients: Recipient[] = [];
   for (const [userId, { intervals }] of view.members) {
     if (!contains(intervals, seq)) continue;
-    const starting = seq > 1 && intervals.some(({ from }) => from === seq);
+    const starting = seq > 1 && intervals[0]?.from === seq;
     recipients.push({ userId, starting });
   }
   return recipients;

@@ -44,7 +44,7 @@ export type Paced = <T>(work: () => Promise<T>) => Promise<T>;
 
 export interface SyncOptions {
   readonly log: MessageLog;
-  readonly conversations: Pick<ConversationSource, 'ofUser'>;
+  readonly conversations: Pick<ConversationSource, 'ofUser' | 'load'>;
   readonly devices: DeviceSource;
   readonly relations: Relations;
   readonly cursors: Cursors;
@@ -122,14 +122,12 @@ export class SyncSession {
     } while (pageToken !== '');
   }
 
-  async #page(conversations: readonly UserConversation[], deviceSinceMs: number): Promise<void> {
-    if (conversations.length === 0) return;
+  async #page(found: readonly UserConversation[], deviceSinceMs: number): Promise<void> {
+    if (found.length === 0) return;
     const { log, paced } = this.#options;
-    const ids = conversations.map(({ conversationId }) => conversationId);
-    const [heads, stored] = await Promise.all([
-      paced(() => log.heads(ids)),
-      this.#storedCursors(conversations, deviceSinceMs),
-    ]);
+    const ids = found.map(({ conversationId }) => conversationId);
+    const [heads, stored] = await Promise.all([paced(() => log.heads(ids)), this.#storedCursors(found, deviceSinceMs)]);
+    const conversations = await Promise.all(found.map((one) => this.#upToDate(one, heads.get(one.conversationId))));
     this.#check();
     const plans: SyncPlan[] = [];
     for (const conversation of conversations) {
@@ -151,6 +149,19 @@ export class SyncSession {
       new Map(conversations.map((conversation) => [conversation.conversationId, conversation])),
     );
     if (!this.#request.recheck) await this.#marks(conversations, heads);
+  }
+
+  /** `group` may not have applied the last change of members yet: who was removed by it must not read on. */
+  async #upToDate(conversation: UserConversation, head: Head | undefined): Promise<UserConversation> {
+    const { conversationId, version } = conversation;
+    const minVersion = head?.membershipVersion ?? 0;
+    if (version === 0 || minVersion <= version) return conversation;
+    const { conversations, paced } = this.#options;
+    const loaded = await paced(() => conversations.load(conversationId, { minVersion, create: false }));
+    if (!loaded.found) return conversation;
+    const { members, memberCount, version: loadedVersion } = loaded.view;
+    const intervals = members.get(this.#request.userId)?.intervals ?? [];
+    return { conversationId, intervals, memberCount, version: loadedVersion };
   }
 
   /** A recheck asks only for those that the edge does not know. */

@@ -47,10 +47,11 @@ export class GroupConversations implements ConversationSource {
   async ofUser({ userId, pageSize, pageToken }: PageOf): Promise<UserConversationsPage> {
     const page = await this.#pool.callAny('listUserConversations', { userId, pageSize, pageToken }, LIST);
     return {
-      conversations: page.conversations.map(({ conversationId, intervals, memberCount }) => ({
+      conversations: page.conversations.map(({ conversationId, intervals, memberCount, membershipVersion }) => ({
         conversationId,
         intervals: intervals.map(intervalFrom),
         memberCount,
+        version: membershipVersion,
       })),
       nextPageToken: page.nextPageToken,
     };

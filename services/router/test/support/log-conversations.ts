@@ -57,9 +57,9 @@ export class LogConversations implements ConversationSource {
   }
 
   ofUser({ userId }: PageOf): Promise<UserConversationsPage> {
-    const conversations = [...this.#views.values()].flatMap(({ conversationId, members, memberCount }) => {
+    const conversations = [...this.#views.values()].flatMap(({ conversationId, members, memberCount, version }) => {
       const intervals = members.get(userId)?.intervals;
-      return intervals === undefined ? [] : [{ conversationId, intervals, memberCount }];
+      return intervals === undefined ? [] : [{ conversationId, intervals, memberCount, version }];
     });
     return Promise.resolve({ conversations, nextPageToken: '' });
   }

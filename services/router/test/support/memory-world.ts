@@ -312,9 +312,9 @@ export class MemoryConversations implements ConversationSource {
   readonly unknownUsers = new Set<string>();
 
   ofUser({ userId }: { readonly userId: string }): Promise<UserConversationsPage> {
-    const conversations = [...this.groups.values()].flatMap(({ conversationId, members, memberCount }) => {
+    const conversations = [...this.groups.values()].flatMap(({ conversationId, members, memberCount, version }) => {
       const intervals: readonly Interval[] | undefined = members.get(userId)?.intervals;
-      return intervals === undefined ? [] : [{ conversationId, intervals, memberCount }];
+      return intervals === undefined ? [] : [{ conversationId, intervals, memberCount, version }];
     });
     return Promise.resolve({ conversations, nextPageToken: '' });
   }

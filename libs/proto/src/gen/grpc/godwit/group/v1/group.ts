@@ -264,6 +264,8 @@ export interface UserConversation {
   intervals: Interval[];
   /** Members of today, to decide about marks. */
   memberCount: number;
+  /** The intervals are at least of this membership version; 0 for private chats, whose members never change. */
+  membershipVersion: number;
 }
 
 function createBaseGroup(): Group {
@@ -3076,7 +3078,7 @@ export const ListUserConversationsResponse: MessageFns<ListUserConversationsResp
 };
 
 function createBaseUserConversation(): UserConversation {
-  return { conversationId: "", intervals: [], memberCount: 0 };
+  return { conversationId: "", intervals: [], memberCount: 0, membershipVersion: 0 };
 }
 
 export const UserConversation: MessageFns<UserConversation> = {
@@ -3089,6 +3091,9 @@ export const UserConversation: MessageFns<UserConversation> = {
     }
     if (message.memberCount !== 0) {
       writer.uint32(24).uint32(message.memberCount);
+    }
+    if (message.membershipVersion !== 0) {
+      writer.uint32(32).uint64(message.membershipVersion);
     }
     return writer;
   },
@@ -3130,6 +3135,14 @@ export const UserConversation: MessageFns<UserConversation> = {
             message.memberCount = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.membershipVersion = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3150,6 +3163,7 @@ export const UserConversation: MessageFns<UserConversation> = {
     message.conversationId = object.conversationId ?? "";
     message.intervals = object.intervals?.map((e) => Interval.fromPartial(e)) || [];
     message.memberCount = object.memberCount ?? 0;
+    message.membershipVersion = object.membershipVersion ?? 0;
     return message;
   },
 };
