@@ -5,7 +5,7 @@ const conditions = ['source', 'module', 'node', 'development|production'];
 const resolve = { conditions };
 const ssr = { resolve: { conditions, externalConditions: ['source', 'node'] } };
 
-const testOf = ['{libs,services}/*/test/**', 'deploy/local/test/**', 'tests/*/test/**'];
+const testOf = ['{libs,services}/*/test/**', 'deploy/*/test/**', 'tests/*/test/**'];
 const unit = testOf.map((folder) => `${folder}/*.test.ts`);
 const integration = testOf.map((folder) => `${folder}/*.int.test.ts`);
 
