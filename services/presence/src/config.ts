@@ -22,7 +22,7 @@ const settings = {
     relations: duration('GODWIT_PRESENCE_RELATIONS_CACHE', '30s'),
     members: duration('GODWIT_PRESENCE_MEMBERS_CACHE', '30s'),
   },
-  redisTimeout: duration('GODWIT_PRESENCE_REDIS_TIMEOUT', '300ms'),
+  redisTimeout: duration('GODWIT_PRESENCE_REDIS_TIMEOUT', '500ms'),
 };
 
 export type PresenceConfig = ConfigOf<typeof settings>;

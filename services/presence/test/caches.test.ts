@@ -78,6 +78,8 @@ describe('rights', () => {
     let release: () => void = () => undefined;
     account.answer = new Promise((resolve) => (release = resolve));
     const reading = rights.ensure([PAIR]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(account.calls).toHaveLength(1);
     account.blocked = true;
     rights.changed('ann', 'bob');
     release();
@@ -97,6 +99,17 @@ describe('rights', () => {
     account.blocked = true;
     await rights.ensure([PAIR]);
     expect(rights.peek(PAIR)).toEqual(NO_RIGHTS);
+  });
+
+  it('are not asked for again and again while account is away', async () => {
+    const { account, clock, rights } = createRights();
+    account.away = true;
+    for (const viewer of ['bob', 'eve', 'joe']) await rights.ensure([{ subject: 'ann', viewer }]);
+    expect(account.calls).toHaveLength(1);
+    account.away = false;
+    clock.advance(1_000);
+    await rights.ensure([PAIR]);
+    expect(rights.peek(PAIR)).toEqual(ALL_RIGHTS);
   });
 
   it('to oneself need nobody to ask', async () => {

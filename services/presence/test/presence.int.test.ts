@@ -270,7 +270,7 @@ describe('privacy', () => {
     // Oneself is no secret.
     expect((await ask(world, { node: 'presence-0', viewer: bob }, [bob]))[0]?.online).toBe(true);
     world.people.away = false;
-    expect((await ask(world, { node: 'presence-0', viewer: ann }, [bob]))[0]?.online).toBe(true);
+    await waitFor(async () => (await ask(world, { node: 'presence-0', viewer: ann }, [bob]))[0]?.online);
   });
 });
 

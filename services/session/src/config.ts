@@ -10,7 +10,7 @@ const settings = {
   redis: {
     /** Sessions are written again in a third of this. */
     ttl: duration('GODWIT_SESSION_REDIS_TTL', '1h'),
-    commandTimeout: duration('GODWIT_SESSION_REDIS_TIMEOUT', '200ms'),
+    commandTimeout: duration('GODWIT_SESSION_REDIS_TIMEOUT', '500ms'),
     checkEvery: duration('GODWIT_SESSION_REDIS_CHECK', '2s'),
     /** Pace of writing all sessions again. */
     rewritesPerSecond: integer('GODWIT_SESSION_REWRITES_PER_SECOND', { min: 10, max: 1_000_000, fallback: 20_000 }),

@@ -9,6 +9,7 @@ import { isOnline, isSameRun, type EdgePresence, type EdgeRun, type UserPresence
 /** Transitions that happen together go to the registry together. */
 const INTERVAL_MS = 20;
 const MAX_TRANSITIONS = 200_000;
+const PIECE = 500;
 
 type Transition = (UserAtEdge & { readonly at: undefined }) | UserGone;
 
@@ -136,10 +137,14 @@ export class OnlineTracker {
     if (!this.#transitions.set(`${userId} ${edge.edgeId} ${edge.incarnation}`, transition)) this.#missed = true;
   }
 
+  /** One piece after the other: thousands at once would take longer than an answer may take. */
   async #apply(transitions: readonly Transition[]): Promise<void> {
-    const coming = transitions.filter((transition) => transition.at === undefined);
-    const going = transitions.filter((transition) => transition.at !== undefined);
-    await Promise.all([this.#come(coming), this.#go(going)]);
+    for (let from = 0; from < transitions.length; from += PIECE) {
+      const piece = transitions.slice(from, from + PIECE);
+      const coming = piece.filter((transition) => transition.at === undefined);
+      const going = piece.filter((transition) => transition.at !== undefined);
+      await Promise.all([this.#come(coming), this.#go(going)]);
+    }
   }
 
   async #come(users: readonly UserAtEdge[]): Promise<void> {
@@ -173,7 +178,9 @@ export class OnlineTracker {
   async forget(users: readonly UserGone[]): Promise<void> {
     if (users.length === 0) return;
     try {
-      await this.#options.registry.forget(users);
+      for (let from = 0; from < users.length; from += PIECE) {
+        await this.#options.registry.forget(users.slice(from, from + PIECE));
+      }
     } catch (error) {
       // They are marked as gone there already, or the mark was missed too and the edge's next stream makes it good.
       this.#options.onError(error);

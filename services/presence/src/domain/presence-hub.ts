@@ -6,6 +6,7 @@ import { changed, UNKNOWN, type UserPresence } from './presence.js';
 import type { PresenceReader } from './presence-reader.js';
 import { isNoticeable, viewOf } from './privacy.js';
 import type { RightsCache } from './rights-cache.js';
+import { SharedBatches } from './shared-batches.js';
 import { Subscriptions, type Subscriber } from './subscriptions.js';
 
 export interface SubscribeRequest {
@@ -29,6 +30,7 @@ export interface PresenceHubOptions {
 
 /** Users read at once when many are to be read. */
 const READ_BATCH = 500;
+const READS_IN_FLIGHT = 4;
 
 /** Who here wants to hear of whom, and how those are: takes changes in, decides who may notice, tells the edges. */
 export class PresenceHub {
@@ -37,12 +39,18 @@ export class PresenceHub {
   readonly #conversations: Subscriptions;
   /** How the users are whom somebody here wants to hear of. */
   readonly #known = new Map<string, UserPresence>();
+  readonly #learning: SharedBatches<string>;
   #followedNow = new Set<string>();
   #followedBefore = new Set<string>();
 
   constructor(options: PresenceHubOptions) {
     this.#options = options;
     const { broadcast } = options;
+    this.#learning = new SharedBatches({
+      maxItems: READ_BATCH,
+      maxInFlight: READS_IN_FLIGHT,
+      run: (userIds) => this.#learn(userIds),
+    });
     this.#users = new Subscriptions(
       followWith(
         (userId) => {
@@ -174,7 +182,7 @@ export class PresenceHub {
     const unknown = userIds.filter((userId) => !this.#known.has(userId));
     for (const userId of userIds) this.#users.add(subscriber, userId);
     await Promise.all([
-      this.#learn(unknown),
+      ...unknown.map((userId) => this.#learning.load(userId, userId)),
       this.#options.rights.ensure(userIds.map((subject) => ({ subject, viewer: subscriber.viewer }))),
     ]);
     for (const userId of userIds) subscriber.outbox.presenceChanged(userId, subscriber);
@@ -203,17 +211,14 @@ export class PresenceHub {
   }
 
   async #learn(userIds: readonly string[]): Promise<void> {
-    for (let from = 0; from < userIds.length; from += READ_BATCH) {
-      const batch = userIds.slice(from, from + READ_BATCH);
-      const presences = await this.#options.reader.read(batch);
-      batch.forEach((userId, index) => {
-        const read = presences[index];
-        if (read === undefined || this.#users.of(userId).size === 0) return;
-        // News that came while we read is newer, but may know less of when the user was last seen.
-        const news = this.#known.get(userId);
-        this.#known.set(userId, news === undefined ? read : changed(read, news));
-      });
-    }
+    const presences = await this.#options.reader.read(userIds);
+    userIds.forEach((userId, index) => {
+      const read = presences[index];
+      if (read === undefined || this.#users.of(userId).size === 0) return;
+      // News that came while we read is newer, but may know less of when the user was last seen.
+      const news = this.#known.get(userId);
+      this.#known.set(userId, news === undefined ? read : changed(read, news));
+    });
   }
 
   /** In a private conversation neither may have blocked the other; in groups everybody hears everybody. */

@@ -2,11 +2,15 @@ import type { Clock } from '@godwit/runtime/clock';
 import { LRUCache } from 'lru-cache';
 import type { ReadRelations, RelationQuery } from './ports.js';
 import { ALL_RIGHTS, NO_RIGHTS, rightsOf, type Rights } from './privacy.js';
+import { SharedBatches } from './shared-batches.js';
 
 const MAX_PAIRS = 300_000;
 const MAX_SUBJECTS = 100_000;
 /** What an account call may ask for at once. */
 const MAX_QUERIES = 500;
+const MAX_IN_FLIGHT = 4;
+/** After a failure nothing is asked for this long: many subscriptions wait for one failed call, not each for its own. */
+const REST_MS = 1_000;
 /** While nobody can tell, what was known is believed this long. */
 const STALE_MS = 10 * 60_000;
 
@@ -30,12 +34,18 @@ export class RightsCache {
   readonly #entries = new LRUCache<string, Entry>({ max: MAX_PAIRS });
   /** When (counted in facts) the relations of a subject, or of a pair, last changed. */
   readonly #changes = new LRUCache<string, number>({ max: MAX_SUBJECTS });
-  readonly #loading = new Map<string, Promise<void>>();
+  readonly #batches: SharedBatches<RelationQuery>;
   #facts = 0;
+  #restUntil = 0;
   #freshSince = 0;
 
   constructor(options: RightsCacheOptions) {
     this.#options = options;
+    this.#batches = new SharedBatches({
+      maxItems: MAX_QUERIES,
+      maxInFlight: MAX_IN_FLIGHT,
+      run: (pairs) => this.#read(pairs),
+    });
   }
 
   /** The rights as far as they are known. */
@@ -47,16 +57,10 @@ export class RightsCache {
 
   /** Resolves when `peek` gives for these pairs what is known best; never rejects. */
   async ensure(pairs: readonly RelationQuery[]): Promise<void> {
-    const waits = new Set<Promise<void>>();
-    const missing: RelationQuery[] = [];
+    if (this.#options.clock.monotonic() < this.#restUntil) return;
+    const waits = new Set<Promise<undefined>>();
     for (const pair of pairs) {
-      if (pair.subject === pair.viewer || this.#isFresh(pair)) continue;
-      const loading = this.#loading.get(keyOf(pair));
-      if (loading === undefined) missing.push(pair);
-      else waits.add(loading);
-    }
-    for (let from = 0; from < missing.length; from += MAX_QUERIES) {
-      waits.add(this.#load(missing.slice(from, from + MAX_QUERIES)));
+      if (pair.subject !== pair.viewer && !this.#isFresh(pair)) waits.add(this.#batches.load(keyOf(pair), pair));
     }
     await Promise.all(waits);
   }
@@ -88,15 +92,8 @@ export class RightsCache {
     return this.#options.clock.monotonic() - readAt;
   }
 
-  #load(pairs: readonly RelationQuery[]): Promise<void> {
-    const loading = this.#read(pairs).finally(() => {
-      for (const pair of pairs) this.#loading.delete(keyOf(pair));
-    });
-    for (const pair of pairs) this.#loading.set(keyOf(pair), loading);
-    return loading;
-  }
-
   async #read(pairs: readonly RelationQuery[]): Promise<void> {
+    if (this.#options.clock.monotonic() < this.#restUntil) return;
     const facts = this.#facts;
     const readAt = this.#options.clock.monotonic();
     try {
@@ -106,6 +103,7 @@ export class RightsCache {
         if (relation !== undefined) this.#entries.set(keyOf(pair), { rights: rightsOf(relation), facts, readAt });
       });
     } catch (error) {
+      this.#restUntil = this.#options.clock.monotonic() + REST_MS;
       this.#options.onError(error);
     }
   }

@@ -7,6 +7,7 @@ import type {
   SubscribeOutcome,
   TypingItem,
 } from '@godwit/proto/gen/grpc/godwit/presence/v1/presence';
+import { resourceExhausted } from '@godwit/rpc/rpc-error';
 import type { ServerStream } from '@godwit/rpc/server-stream';
 import type { Logger } from '@godwit/runtime/logger';
 import { EdgeOutbox } from '../domain/edge-outbox.js';
@@ -45,6 +46,7 @@ export class EdgeLink {
   lastFrameAt: number;
   readonly #dependencies: EdgeLinkDependencies;
   readonly #subscribers = new Map<number, Subscriber>();
+  #outcomes: SubscribeOutcome[] = [];
 
   constructor(dependencies: EdgeLinkDependencies, stream: PresenceStream, edge: EdgeRun) {
     this.#dependencies = dependencies;
@@ -134,12 +136,17 @@ export class EdgeLink {
 
   #answer(requestId: number, refusal: Refusal | undefined): void {
     if (requestId === 0) return;
-    const outcome: SubscribeOutcome = {
-      requestId,
-      refusedReason: refusal?.reason ?? '',
-      refusedField: refusal?.field ?? '',
-    };
-    this.stream.send({ updates: [], subscribeOutcomes: [outcome] });
+    const refusedReason = refusal?.reason ?? '';
+    this.#outcomes.push({ requestId, refusedReason, refusedField: refusal?.field ?? '' });
+    if (this.#outcomes.length > 1) return;
+    // One frame for all of a turn: frames that wait are counted, and a frame for each outcome would fill the stream.
+    setImmediate(() => {
+      const subscribeOutcomes = this.#outcomes;
+      this.#outcomes = [];
+      if (this.stream.send({ updates: [], subscribeOutcomes }) || this.stream.ended) return;
+      // Whoever asked would wait for ever. On a new stream the edge asks again.
+      this.stream.close(resourceExhausted('LINK_OVERFLOW', 'this stream is not read'));
+    });
   }
 }
 

@@ -2,6 +2,8 @@ import type { StoredSession } from './session.js';
 
 /** Users asked of the archive in one go. */
 const BATCH = 500;
+/** More at once would only wait in Redis, against the time an answer may take. */
+const BATCHES_IN_FLIGHT = 4;
 
 export interface UserLoaderOptions {
   /** Never throws: undefined when the archive is away. */
@@ -17,7 +19,8 @@ export interface UserLoaderOptions {
 export class UserLoader {
   readonly #options: UserLoaderOptions;
   readonly #waiting = new Map<string, (() => void)[]>();
-  #batch: string[] = [];
+  #queue: string[] = [];
+  #inFlight = 0;
 
   constructor(options: UserLoaderOptions) {
     this.#options = options;
@@ -35,8 +38,11 @@ export class UserLoader {
       return;
     }
     this.#waiting.set(userId, [action]);
-    this.#batch.push(userId);
-    if (this.#batch.length === 1) setImmediate(() => void this.#loadBatch());
+    this.#queue.push(userId);
+    if (this.#queue.length > 1) return;
+    setImmediate(() => {
+      this.#pump();
+    });
   }
 
   loaded(userIds: readonly string[]): Promise<void> {
@@ -52,12 +58,16 @@ export class UserLoader {
     });
   }
 
-  async #loadBatch(): Promise<void> {
-    const userIds = this.#batch;
-    this.#batch = [];
-    const loads: Promise<void>[] = [];
-    for (let from = 0; from < userIds.length; from += BATCH) loads.push(this.#load(userIds.slice(from, from + BATCH)));
-    await Promise.all(loads);
+  #pump(): void {
+    while (this.#inFlight < BATCHES_IN_FLIGHT && this.#queue.length > 0) {
+      const userIds = this.#queue.slice(0, BATCH);
+      this.#queue = this.#queue.slice(BATCH);
+      this.#inFlight++;
+      void this.#load(userIds).finally(() => {
+        this.#inFlight--;
+        this.#pump();
+      });
+    }
   }
 
   async #load(userIds: readonly string[]): Promise<void> {

@@ -6,6 +6,8 @@ import type { StoredSession } from './session.js';
 /** Long enough to write what arrives together in one pipeline, short enough that other replicas hardly lag. */
 const INTERVAL_MS = 5;
 const MAX_USERS = 50_000;
+/** Users written in one pipeline. */
+const PIECE = 500;
 /** Removals kept while the archive is away. What is beyond is removed by the archive's own time to live. */
 const MAX_KEPT_REMOVALS = 100_000;
 
@@ -98,7 +100,14 @@ export class WriteBehind {
     if (!this.#changes.set(userId, new Map([[deviceId, change]]))) this.#missed = true;
   }
 
+  /** One piece after the other: thousands at once would take longer than an answer may take. */
   async #write(changes: SessionChanges): Promise<void> {
+    const users = [...changes];
+    for (let from = 0; from < users.length; from += PIECE)
+      await this.#writePiece(new Map(users.slice(from, from + PIECE)));
+  }
+
+  async #writePiece(changes: SessionChanges): Promise<void> {
     try {
       const newer = await this.#options.archive.write(changes);
       for (const session of newer) this.#options.onNewer(session);
