@@ -1,0 +1,129 @@
+import path from 'node:path';
+import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
+import { Stack, type StackOptions } from '@godwit/local-stack/stack';
+import type { Replica } from '@godwit/local-stack/topology';
+import { Clocks } from './clocks.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+/** Between whom there are proxies: each of the first has one to each of the second. */
+const LINKS = {
+  'edge-router': ['edge', 'router'],
+  'router-store': ['router', 'message-store'],
+  'edge-session': ['edge', 'session'],
+  'router-session': ['router', 'session'],
+} as const;
+export type LinkName = keyof typeof LINKS;
+
+export interface Wire {
+  readonly link: LinkName;
+  readonly from: string;
+  readonly to: string;
+  readonly proxy: TcpProxy;
+}
+
+/** Short times, so that much can happen in a minute; small buffers, so that slow readers meet their limit. */
+const SERVICE_ENV = { GODWIT_LOG_LEVEL: 'warn' };
+const ENV_OF = {
+  edge: {
+    ...LIFTED_EDGE_LIMITS,
+    GODWIT_EDGE_DRAIN: '2s',
+    GODWIT_EDGE_HEARTBEAT: '5s',
+    GODWIT_EDGE_MAX_BACKPRESSURE_BYTES: '65536',
+    GODWIT_EDGE_CALLS_PER_SECOND: '1000',
+  },
+  'message-store': { GODWIT_REAPER_DELAY: '1s', GODWIT_REAPER_ROUND: '5s', GODWIT_REAPER_PACE: '10ms' },
+};
+
+/** The fleet on servers that can lose members, with proxies between its processes and clocks that can jump. */
+export class World implements AsyncDisposable {
+  readonly stack: Stack;
+  readonly wires: readonly Wire[];
+  readonly clocks: Clocks;
+
+  private constructor(stack: Stack, wires: readonly Wire[], clocks: Clocks) {
+    this.stack = stack;
+    this.wires = wires;
+    this.clocks = clocks;
+  }
+
+  static async start(options: Partial<StackOptions> & { readonly dir: string }): Promise<World> {
+    const wires: Wire[] = [];
+    const clocks = new Clocks(path.join(options.dir, 'clocks'));
+    try {
+      const stack = await Stack.start({
+        ports: 'free',
+        supervise: true,
+        mongo: { members: 3 },
+        nats: { members: 3 },
+        redis: { replicas: true },
+        ...options,
+        env: { ...SERVICE_ENV, ...options.env },
+        envOf: { ...ENV_OF, ...options.envOf },
+        wire: async (replicas) => {
+          wires.push(...(await layWires(replicas)));
+          return environment(replicas, { wires, clocks });
+        },
+      });
+      return new World(stack, wires, clocks);
+    } catch (error) {
+      await closeAll(wires);
+      throw error;
+    }
+  }
+
+  /** Replicas of a service that are in this fleet. */
+  replicasOf(service: string): string[] {
+    return this.stack.replicas.filter((replica) => replica.service.service === service).map(({ name }) => name);
+  }
+
+  /** Both sides of one pair, in a fleet as small as this. */
+  wiresOf(link: LinkName): Wire[] {
+    return this.wires.filter((wire) => wire.link === link);
+  }
+
+  openAll(): void {
+    for (const { proxy } of this.wires) proxy.mode = 'open';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stack.stop();
+    await closeAll(this.wires);
+  }
+}
+
+async function closeAll(wires: readonly Wire[]): Promise<void> {
+  await Promise.all(wires.map(({ proxy }) => proxy.close()));
+}
+
+async function layWires(replicas: readonly Replica[]): Promise<Wire[]> {
+  const of = (service: string): Replica[] => replicas.filter((replica) => replica.service.service === service);
+  const wires: Wire[] = [];
+  for (const [link, [caller, called]] of Object.entries(LINKS) as [LinkName, readonly [string, string]][]) {
+    for (const from of of(caller)) {
+      for (const to of of(called)) {
+        const proxy = await TcpProxy.start({ host: '127.0.0.1', port: to.grpcPort });
+        wires.push({ link, from: from.name, to: to.name, proxy });
+      }
+    }
+  }
+  return wires;
+}
+
+async function environment(
+  replicas: readonly Replica[],
+  { wires, clocks }: { wires: readonly Wire[]; clocks: Clocks },
+): Promise<Record<string, Record<string, string>>> {
+  const env: Record<string, Record<string, string>> = {};
+  for (const { name, service } of replicas) {
+    const own: Record<string, string> = {};
+    for (const { from, to, proxy } of wires) {
+      if (from !== name) continue;
+      const variable = `GODWIT_${to.replace(/-\d+$/, '').toUpperCase().replaceAll('-', '_')}_NODES`;
+      const node = `${to}=127.0.0.1:${String(proxy.port)}`;
+      own[variable] = own[variable] === undefined ? node : `${own[variable]},${node}`;
+    }
+    const hasClock = service.service === 'router' || service.service === 'message-store';
+    env[name] = { ...own, ...(hasClock ? await clocks.environmentOf(name) : {}) };
+  }
+  return env;
+}
