@@ -1,31 +1,35 @@
-import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseConversation, peerOf } from '@godwit/ids/conversation';
 import type { GodwitClient } from '@godwit/client/client';
 import { RefusedError } from '@godwit/client/errors';
-import type { Outgoing } from '@godwit/client/message';
-import { messageOf } from '@godwit/client/message';
+import { messageOf, payloadOf, type Message, type Outgoing } from '@godwit/client/message';
 import pc from 'picocolors';
-import { endedError } from './listen.js';
+import { CHAT_HELP, parseChatInput, type ChatInput } from './chat-input.js';
+import { ChatScreen } from './chat-screen.js';
+import { connect, endedError } from './connect.js';
+import { explain } from './explain.js';
+import { printEvents } from './listen.js';
 import { Names } from './names.js';
-import { ago, clockTime } from './output.js';
+import { ago } from './output.js';
+import { plainText } from './plain.js';
 import { renderMessage } from './render.js';
 import type { Session } from './session.js';
-
-const HELP = `Type to send. Messages have numbers (#12).
-  /reply 12 text   answer a message        /react 12 👍    react to one
-  /edit 12 text    change an own text      /delete 12     delete for everyone
-  /history [n]     what is kept            /who           who has and has read the last one
-  /quit            or Ctrl-C`;
+import { Ticks, type Mark, type Tick } from './ticks.js';
+import { TypingStatus } from './typing-status.js';
 
 const TYPING_EVERY_MS = 2_000;
+/** An own message that is not stored by then is shown as one that waits. */
+const SLOW_MS = 700;
+/** How long a chat that is left waits for what is still on its way. */
+const FAREWELL_MS = 3_000;
 
 /** An interactive chat; lines of a pipe are sent one after the other. */
 export async function runChat(session: Session, to: string): Promise<void> {
   const names = new Names(session);
   const conversationId = await names.conversation(to);
   const client = await session.client();
-  const chat = new Chat({ session, names, client, conversationId });
-  await chat.run();
+  const { userId } = await session.profile();
+  await new Chat({ session, names, client, conversationId, userId }).run();
 }
 
 interface ChatParts {
@@ -33,90 +37,117 @@ interface ChatParts {
   readonly names: Names;
   readonly client: GodwitClient;
   readonly conversationId: string;
+  readonly userId: string;
 }
 
 class Chat {
   readonly #parts: ChatParts;
-  readonly #reader: Interface;
-  readonly #interactive = process.stdin.isTTY && process.stdout.isTTY;
+  readonly #screen: ChatScreen;
+  readonly #interactive: boolean;
+  readonly #json: boolean;
+  readonly #ticks = new Ticks(1);
+  readonly #typing: TypingStatus;
+  /** Lines appear in the order of their events, though names have to be looked up for some. */
   #tail: Promise<void> = Promise.resolve();
   #lastOwn = 0;
-  #delivered = 0;
-  #read = 0;
   #typedAt = 0;
+  #wasOnline = false;
   #failure: Error | undefined;
 
   constructor(parts: ChatParts) {
     this.#parts = parts;
-    this.#reader = createInterface({ input: process.stdin, output: process.stdout, terminal: this.#interactive });
-    this.#reader.setPrompt(pc.dim('> '));
+    this.#json = parts.session.output.json;
+    this.#interactive = process.stdin.isTTY && process.stdout.isTTY && !this.#json;
+    this.#screen = new ChatScreen({
+      input: process.stdin,
+      output: process.stdout,
+      interactive: this.#interactive,
+      onKey: this.#onKey,
+    });
+    this.#typing = new TypingStatus((status) => {
+      this.#screen.status = status;
+    });
   }
 
   async run(): Promise<void> {
     const { client, conversationId, names } = this.#parts;
     this.#listen();
-    await client.connect();
-    this.#note(`${await names.title(conversationId)} — /help for help, /quit to leave`);
+    await connect(client);
+    this.#note(`Chat with ${pc.bold(await names.title(conversationId))}. /help for help, /quit to leave.`);
     await this.#watch();
-    if (this.#interactive) {
-      process.stdin.on('keypress', this.#onKey);
-      this.#reader.prompt();
-    }
-    for await (const line of this.#reader) {
-      if (line.trim() === '/quit') break;
-      await this.#line(line).catch((error: unknown) => {
+    for await (const line of this.#screen.lines()) {
+      const input = parseChatInput(line);
+      if (input.do === 'quit') break;
+      await this.#do(input).catch((error: unknown) => {
         this.#failed(error);
       });
-      if (this.#interactive) this.#reader.prompt();
     }
-    this.#reader.close();
-    await this.#tail;
-    await client.close();
+    await this.#leave();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  async #leave(): Promise<void> {
+    const { client } = this.#parts;
+    this.#typing.clear();
+    const until = Date.now() + FAREWELL_MS;
+    while (client.unsent > 0 && client.state !== 'ended' && Date.now() < until) await delay(20);
+    if (client.unsent > 0) {
+      this.#note(`${String(client.unsent)} not sent yet: they go out when this profile is opened next.`);
+    }
+    await this.#tail;
+    await client.close();
+  }
+
   #listen(): void {
-    const { client, conversationId, names } = this.#parts;
+    const { client, conversationId, names, session } = this.#parts;
+    if (this.#json) printEvents(client, session.output);
     client.on('message', (message) => {
-      this.#queue(async () => {
-        const here = message.conversationId === conversationId;
-        const line = await renderMessage(message, names);
-        this.#print(here ? line : `${pc.dim(`[${await names.title(message.conversationId)}]`)} ${line}`, message);
-        if (here && this.#interactive) client.read(conversationId, message.seq);
-      });
+      this.#queue(() => this.#arrived(message));
     });
     client.on('receipt', (receipt) => {
-      if (receipt.conversationId === conversationId) this.#queue(() => this.#receipt(receipt));
+      if (receipt.conversationId === conversationId && receipt.userId !== this.#parts.userId) this.#marked(receipt);
     });
     client.on('typing', ({ userId, stopped }) => {
-      if (stopped || !this.#interactive) return;
       this.#queue(async () => {
-        this.#note(`${await names.show(userId)} is typing…`);
+        const who = await names.show(userId);
+        if (stopped) this.#typing.stopped(who);
+        else this.#typing.typing(who);
       });
     });
     client.on('presence', ({ userId, online, lastSeenMs }) => {
       this.#queue(async () => {
-        const seen = lastSeenMs === 0 ? 'offline' : `last seen ${ago(lastSeenMs)}`;
-        this.#note(`${await names.show(userId)} is ${online ? 'online' : seen}`);
+        const away = lastSeenMs === 0 ? 'offline' : `away, last seen ${ago(lastSeenMs)}`;
+        this.#note(`${await names.show(userId)} is ${online ? 'online' : away}`);
       });
     });
     client.on('state', ({ state, detail }) => {
-      if (state === 'offline') this.#note(`connection lost (${detail}); trying again`);
-      if (state === 'online') this.#note(`connected to ${detail}`);
+      if (state === 'offline') this.#note(`No connection (${detail}); trying again.`);
+      if (state === 'online' && this.#wasOnline) this.#note('Connected again.');
+      this.#wasOnline ||= state === 'online';
     });
     client.on('ended', (reason) => {
-      if (reason === 'closed') return;
-      this.#failure = endedError(reason);
-      this.#reader.close();
+      this.#failure ??= endedError(reason);
+      this.#screen.close();
     });
+  }
+
+  async #arrived(message: Message): Promise<void> {
+    const { client, conversationId, names } = this.#parts;
+    const here = message.conversationId === conversationId;
+    const line = this.#json ? '' : await renderMessage(message, names);
+    this.#typing.stopped(await names.show(message.from.userId));
+    const title = here || this.#json ? '' : `${pc.dim(`[${await names.title(message.conversationId)}]`)} `;
+    this.#print(title + line, { event: 'message', ...plainText(message) });
+    if (here && this.#interactive) client.read(conversationId, message.seq);
+    if (here && message.kind === 'membership') await this.#countOthers();
   }
 
   /** Hears of the others, where the server lets us. */
   async #watch(): Promise<void> {
-    const { client, conversationId, session } = this.#parts;
+    const { client, conversationId, userId } = this.#parts;
     const parsed = parseConversation(conversationId);
-    const { userId } = await session.profile();
     const peer = parsed?.kind === 'private' ? peerOf(parsed, userId) : undefined;
+    await this.#countOthers();
     try {
       if (peer !== undefined) await client.subscribe({ userIds: [peer] });
       await client.subscribe({ conversationIds: [conversationId] });
@@ -126,41 +157,35 @@ class Chat {
     }
   }
 
-  async #line(line: string): Promise<void> {
-    if (line.trim() === '') return;
-    const [command = '', first = '', ...rest] = line.split(' ');
-    const targetSeq = Number(first.replace('#', ''));
-    switch (command) {
-      case '/help':
-        this.#note(HELP);
-        return;
-      case '/history':
-        return this.#history(Number(first || 20));
-      case '/who':
+  async #countOthers(): Promise<void> {
+    const { session, conversationId } = this.#parts;
+    if (parseConversation(conversationId)?.kind !== 'group') return;
+    const { group } = await session.call('getGroup', { conversationId });
+    this.#ticks.others = Math.max(1, (group?.memberCount ?? 2) - 1);
+  }
+
+  async #do(input: ChatInput): Promise<void> {
+    switch (input.do) {
+      case 'send':
+        return this.#send(input.outgoing);
+      case 'history':
+        return this.#history(input.count);
+      case 'who':
         return this.#who();
-      case '/reply':
-        return this.#send({ text: rest.join(' '), targetSeq });
-      case '/react':
-        return this.#send({ reaction: { emoji: rest.join(' ') }, targetSeq });
-      case '/edit':
-        return this.#send({ edit: { text: rest.join(' ') }, targetSeq });
-      case '/delete':
-        return this.#send({ delete: {}, targetSeq });
-      default:
-        if (command.startsWith('/')) this.#note(`there is no ${command}; /help`);
-        else await this.#send({ text: line });
+      case 'help':
+        this.#note(CHAT_HELP);
+        return;
+      case 'explain':
+        if (this.#interactive) this.#note(input.problem);
+        else throw new TypeError(input.problem);
+        return;
+      case 'nothing':
+      case 'quit':
     }
   }
 
   async #send(outgoing: Outgoing): Promise<void> {
-    const { client, conversationId } = this.#parts;
-    const sent = client.send(conversationId, outgoing).then((done) => {
-      this.#lastOwn = Math.max(this.#lastOwn, done.seq);
-      this.#print(
-        `${pc.dim(`${clockTime(done.serverTimeMs)} #${String(done.seq)}`)} ${pc.green('✓')} ${pc.dim('sent')}`,
-        done,
-      );
-    });
+    const sent = this.#sendAndShow(outgoing);
     // At the keyboard one goes on typing while it is on its way; a pipe ends when all is stored.
     if (!this.#interactive) return sent;
     sent.catch((error: unknown) => {
@@ -168,42 +193,74 @@ class Chat {
     });
   }
 
-  async #receipt(receipt: { userId: string; deliveredSeq: number; readSeq: number }): Promise<void> {
-    const { names, session } = this.#parts;
-    const { userId } = await session.profile();
-    if (receipt.userId === userId) return;
-    const who = await names.show(receipt.userId);
-    if (receipt.readSeq >= this.#lastOwn && receipt.readSeq > this.#read) {
-      this.#read = receipt.readSeq;
-      if (this.#lastOwn > 0)
-        this.#print(pc.cyan(`✓✓ read by ${who}`) + pc.dim(` up to #${String(receipt.readSeq)}`), receipt);
-    } else if (receipt.deliveredSeq >= this.#lastOwn && receipt.deliveredSeq > this.#delivered) {
-      this.#delivered = receipt.deliveredSeq;
-      if (this.#lastOwn > 0) this.#print(pc.dim(`✓✓ ${who} has it, up to #${String(receipt.deliveredSeq)}`), receipt);
+  async #sendAndShow(outgoing: Outgoing): Promise<void> {
+    const { client, conversationId, names, userId } = this.#parts;
+    const slow = setTimeout(() => {
+      if (outgoing.text !== undefined) this.#note(`… ${outgoing.text}`);
+    }, SLOW_MS);
+    try {
+      const sent = await client.send(conversationId, outgoing);
+      this.#lastOwn = Math.max(this.#lastOwn, sent.seq);
+      const message: Message = {
+        ...sent,
+        from: { userId, deviceId: client.deviceId },
+        timestampMs: sent.serverTimeMs,
+        targetSeq: outgoing.targetSeq ?? 0,
+        content: payloadOf(outgoing).content,
+        kind: payloadOf(outgoing).content.case ?? 'unknown',
+      };
+      this.#queue(async () => {
+        if (!this.#json) this.#print(`${await renderMessage(message, names)} ${pc.green('✓')}`, undefined);
+        this.#tick(this.#ticks.sent(sent.seq));
+      });
+    } finally {
+      clearTimeout(slow);
     }
   }
 
-  async #history(count: number): Promise<void> {
+  #marked(mark: Mark): void {
+    this.#tick(this.#ticks.marked(mark));
+  }
+
+  #tick(tick: Tick | undefined): void {
+    if (tick === undefined || this.#json) return;
+    const { names, conversationId, userId } = this.#parts;
+    this.#queue(async () => {
+      const parsed = parseConversation(conversationId);
+      const peer = parsed?.kind === 'private' ? peerOf(parsed, userId) : undefined;
+      const who = peer === undefined ? 'all' : await names.show(peer);
+      const has = peer === undefined ? 'have' : 'has';
+      const upTo = `#${String(tick.seq)}`;
+      this.#print(
+        tick.kind === 'read' ? pc.cyan(`✓✓ ${who} ${has} read ${upTo}`) : pc.dim(`✓✓ ${who} ${has} ${upTo}`),
+        undefined,
+      );
+    });
+  }
+
+  async #history(limit: number): Promise<void> {
     const { client, conversationId, names } = this.#parts;
-    const page = await client.fetch({ conversationId, limit: Math.min(256, count || 20), newestFirst: true });
+    const page = await client.fetch({ conversationId, limit, newestFirst: true });
     for (const deliver of page.messages.reverse()) {
       const message = messageOf(deliver);
-      this.#print(await renderMessage(message, names), message);
+      this.#print(await renderMessage(message, names), plainText(message));
     }
-    if (page.messages.length === 0) this.#note('nothing is kept here');
+    if (page.messages.length === 0) this.#note('Nothing is kept here: a message goes when every device has it.');
   }
 
   async #who(): Promise<void> {
-    const { client, conversationId, names } = this.#parts;
+    const { client, conversationId, names, userId } = this.#parts;
     const { marks } = await client.call('getReceipts', { conversationId, seq: BigInt(this.#lastOwn) });
-    for (const { userId, deliveredSeq, readSeq } of marks) {
-      this.#note(`${await names.show(userId)} has #${String(deliveredSeq)}, has read #${String(readSeq)}`);
+    for (const mark of marks) {
+      if (mark.userId === userId) continue;
+      const text = `${await names.show(mark.userId)} has up to #${String(mark.deliveredSeq)}, has read up to #${String(mark.readSeq)}`;
+      this.#print(pc.dim(text), mark);
     }
   }
 
   readonly #onKey = (): void => {
-    if (this.#reader.line === '' || this.#reader.line.startsWith('/') || Date.now() - this.#typedAt < TYPING_EVERY_MS)
-      return;
+    const { draft } = this.#screen;
+    if (draft === '' || draft.startsWith('/') || Date.now() - this.#typedAt < TYPING_EVERY_MS) return;
     this.#typedAt = Date.now();
     this.#parts.client.typing(this.#parts.conversationId);
   };
@@ -215,28 +272,22 @@ class Chat {
   }
 
   #failed(error: unknown): void {
-    if (!this.#interactive) this.#failure ??= error instanceof Error ? error : new Error(String(error));
-    const text = error instanceof Error ? error.message : String(error);
-    const reason = error instanceof RefusedError ? `${error.reason}: ` : '';
-    this.#print(pc.red(`✗ ${reason}${text}`), { error: text });
+    if (!this.#interactive) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      return;
+    }
+    this.#screen.print(explain(error, false));
   }
 
   #note(text: string): void {
-    if (!this.#parts.session.output.json) this.#print(pc.dim(text), undefined);
+    if (!this.#json) this.#print(pc.dim(text), undefined);
   }
 
-  /** A line above what is being typed. */
   #print(text: string, value: unknown): void {
-    const { output } = this.#parts.session;
-    if (output.json) {
-      output.result(value, '');
-      return;
+    if (this.#json) {
+      if (value !== undefined) this.#parts.session.output.result(value, '');
+    } else {
+      this.#screen.print(text);
     }
-    if (!this.#interactive) {
-      output.result(value, text);
-      return;
-    }
-    process.stdout.write(`\r\x1b[K${text}\n`);
-    this.#reader.prompt(true);
   }
 }

@@ -1,5 +1,7 @@
+import { isSignedOut, NoAnswerError, RefusedError } from '@godwit/client/errors';
+
 /** Exit codes, as `godwit --help` tells them. */
-export const EXIT = { done: 0, refused: 1, usage: 2, noConnection: 3, signedOut: 4 } as const;
+export const EXIT = { done: 0, refused: 1, usage: 2, noConnection: 3, signedOut: 4, broken: 70 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -12,4 +14,14 @@ export class CliError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CliError) return error.code;
+  if (error instanceof NoAnswerError) return EXIT.noConnection;
+  if (isSignedOut(error)) return EXIT.signedOut;
+  if (error instanceof RefusedError) return EXIT.refused;
+  // The SDK's way to say that it was asked for something that does not exist, such as an address that is none.
+  if (error instanceof TypeError) return EXIT.usage;
+  return EXIT.broken;
 }

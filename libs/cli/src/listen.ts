@@ -1,9 +1,12 @@
 import { once } from 'node:events';
-import { RefusedError } from '@godwit/client/errors';
+import type { GodwitClient } from '@godwit/client/client';
+import { GoneReason } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
+import { connect, endedError } from './connect.js';
 import { Names } from './names.js';
+import type { Output } from './output.js';
+import { plainText } from './plain.js';
 import { renderMessage } from './render.js';
 import type { Session } from './session.js';
-import { CliError, EXIT } from './exit.js';
 
 /** Prints what arrives, in order, until Ctrl-C or so many messages. */
 export async function runListen(session: Session, count: number): Promise<void> {
@@ -13,46 +16,55 @@ export async function runListen(session: Session, count: number): Promise<void> 
   const stop = new AbortController();
   let left = count;
   let tail: Promise<void> = Promise.resolve();
-  const fail = (error: unknown): void => {
-    stop.abort(error);
-  };
   client.on('message', (message) => {
     if (left <= 0) return;
     left -= 1;
     const last = left <= 0;
     // Names are looked up one after the other, so that lines keep their order.
     tail = tail.then(async () => {
-      output.result({ event: 'message', ...message }, output.json ? '' : await renderMessage(message, names));
+      output.result(
+        { event: 'message', ...plainText(message) },
+        output.json ? '' : await renderMessage(message, names),
+      );
       if (last) stop.abort();
     });
-    tail.catch(fail);
+    tail.catch((error: unknown) => {
+      stop.abort(error);
+    });
   });
-  if (output.json) {
-    for (const event of ['receipt', 'presence', 'typing', 'gone', 'state', 'sent'] as const) {
-      client.on(event, (value) => {
-        output.result({ event, ...value }, '');
-      });
-    }
-  } else {
+  if (output.json) printEvents(client, output);
+  else {
     client.on('state', ({ state, detail }) => {
-      output.note(`${state}: ${detail}`);
+      if (state !== 'ended') output.note(`${state}: ${detail}`);
     });
   }
   client.on('ended', (reason) => {
-    if (reason !== 'closed') stop.abort(endedError(reason));
+    const error = endedError(reason);
+    if (error !== undefined) stop.abort(error);
   });
-  process.once('SIGINT', () => {
+  const interrupted = (): void => {
     stop.abort();
-  });
-  await client.connect();
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  await connect(client);
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  await tail.catch(() => undefined);
   await client.close();
   const cause: unknown = stop.signal.reason;
-  if (cause instanceof CliError || cause instanceof RefusedError) throw cause;
+  if (!(cause instanceof DOMException)) throw cause;
 }
 
-export function endedError(reason: 'replaced' | 'signed-out'): CliError {
-  return reason === 'replaced'
-    ? new CliError(EXIT.refused, 'this device was opened elsewhere: one live socket a device')
-    : new CliError(EXIT.signedOut, 'this device was signed out');
+/** Every event but messages, a line each, for programs. */
+export function printEvents(client: GodwitClient, output: Output): void {
+  for (const event of ['receipt', 'presence', 'typing', 'state', 'sent'] as const) {
+    client.on(event, (value) => {
+      output.result({ event, ...value }, '');
+    });
+  }
+  client.on('gone', ({ reason, ...range }) => {
+    output.result({ event: 'gone', ...range, reason: GoneReason[reason].toLowerCase() }, '');
+  });
+  client.on('unsent', ({ error, ...place }) => {
+    output.result({ event: 'unsent', ...place, error: error.message }, '');
+  });
 }

@@ -1,12 +1,11 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import type { HttpCalls } from '@godwit/client/calls';
-import { RefusedError } from '@godwit/client/errors';
-import type { AccessToken, TokenSource } from '@godwit/client/tokens';
+import { NoAnswerError, RefusedError } from '@godwit/client/errors';
+import type { AccessToken, DeviceTokens, TokenSource } from '@godwit/client/tokens';
 import { CliError, EXIT } from './exit.js';
+import { isCode, locked } from './folder-lock.js';
 
 /** A signed-in device, as it is kept in `profile.json`. */
 export interface Profile {
@@ -16,17 +15,11 @@ export interface Profile {
   readonly edges: readonly string[];
 }
 
-interface Tokens {
-  readonly accessToken: string;
-  readonly accessExpiresAtMs: number;
-  readonly refreshToken: string;
-}
-
 const RENEW_BEFORE_MS = 60_000;
-const LOCK_STALE_MS = 15_000;
 
-/** The folder of one profile: who is signed in, its tokens, its outbox and cursors. */
+/** The folder of one profile: who is signed in, its tokens, its outbox and cursors. For its owner's eyes. */
 export class ProfileFolder {
+  readonly name: string;
   readonly path: string;
 
   constructor(name: string, home = process.env['GODWIT_HOME'] ?? join(homedir(), '.config', 'godwit')) {
@@ -36,6 +29,7 @@ export class ProfileFolder {
         `${JSON.stringify(name)} is not a profile name: letters, digits, "_", "-" and "."`,
       );
     }
+    this.name = name;
     this.path = join(home, name);
   }
 
@@ -43,18 +37,18 @@ export class ProfileFolder {
     return join(this.path, 'state');
   }
 
-  async read(): Promise<Profile> {
-    const text = await this.#text('profile.json');
-    if (text === undefined) {
-      throw new CliError(
-        EXIT.signedOut,
-        'not signed in here: `godwit register` or `godwit login` first (see --profile)',
-      );
-    }
-    return JSON.parse(text) as Profile;
+  async find(): Promise<Profile | undefined> {
+    return this.#read<Profile>('profile.json');
   }
 
-  async signIn(profile: Profile, tokens: Tokens): Promise<void> {
+  async read(): Promise<Profile> {
+    const profile = await this.find();
+    if (profile !== undefined) return profile;
+    const command = this.name === 'default' ? 'godwit' : `godwit --profile ${this.name}`;
+    throw new CliError(EXIT.signedOut, `not signed in here: \`${command} register\` or \`${command} login\` first`);
+  }
+
+  async signIn(profile: Profile, tokens: DeviceTokens): Promise<void> {
     await this.forget();
     await this.#write('tokens.json', tokens);
     await this.#write('profile.json', profile);
@@ -72,47 +66,33 @@ export class ProfileFolder {
   async #accessToken(http: HttpCalls, renew: boolean): Promise<AccessToken> {
     const tokens = await this.#tokens();
     if (!renew && tokens.accessExpiresAtMs - Date.now() > RENEW_BEFORE_MS) return access(tokens);
-    return this.#locked(async () => {
+    return locked(join(this.path, 'tokens.lock'), async () => {
       const now = await this.#tokens();
       // Another process was faster.
       if (now.refreshToken !== tokens.refreshToken) return access(now);
       const response = await http.call('refreshToken', { refreshToken: now.refreshToken });
-      const fresh = {
-        accessToken: response.tokens?.accessToken ?? '',
-        accessExpiresAtMs: Number(response.tokens?.accessExpiresAtMs ?? 0n),
-        refreshToken: response.tokens?.refreshToken ?? '',
-      };
+      if (response.tokens === undefined) throw new NoAnswerError('refreshToken was answered without tokens');
+      const { accessToken, accessExpiresAtMs, refreshToken } = response.tokens;
+      const fresh = { accessToken, accessExpiresAtMs: Number(accessExpiresAtMs), refreshToken };
       await this.#write('tokens.json', fresh);
       return access(fresh);
     });
   }
 
-  async #tokens(): Promise<Tokens> {
-    const text = await this.#text('tokens.json');
-    if (text === undefined) throw new RefusedError({ reason: 'UNAUTHENTICATED', message: 'not signed in' });
-    return JSON.parse(text) as Tokens;
+  async #tokens(): Promise<DeviceTokens> {
+    const tokens = await this.#read<DeviceTokens>('tokens.json');
+    if (tokens === undefined) throw new RefusedError({ reason: 'UNAUTHENTICATED', message: 'not signed in' });
+    return tokens;
   }
 
-  async #locked<T>(work: () => Promise<T>): Promise<T> {
-    const lock = join(this.path, 'tokens.lock');
-    const until = Date.now() + LOCK_STALE_MS;
-    while (!(await made(lock))) {
-      // A process that died in there must not lock the profile for good.
-      if (Date.now() > until) await rm(lock, { recursive: true, force: true });
-      await delay(50);
-    }
+  async #read<T>(file: string): Promise<T | undefined> {
+    const path = join(this.path, file);
     try {
-      return await work();
-    } finally {
-      await rm(lock, { recursive: true, force: true });
-    }
-  }
-
-  async #text(file: string): Promise<string | undefined> {
-    try {
-      return await readFile(join(this.path, file), 'utf8');
+      return JSON.parse(await readFile(path, 'utf8')) as T;
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
+      if (isCode(error, 'ENOENT')) return undefined;
+      if (error instanceof SyntaxError)
+        throw new CliError(EXIT.broken, `${path} is broken: remove it, and sign in again`);
       throw error;
     }
   }
@@ -125,34 +105,6 @@ export class ProfileFolder {
   }
 }
 
-function access(tokens: Tokens): AccessToken {
+function access(tokens: DeviceTokens): AccessToken {
   return { token: tokens.accessToken, expiresAtMs: tokens.accessExpiresAtMs };
-}
-
-async function made(folder: string): Promise<boolean> {
-  try {
-    await mkdir(folder);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-/** What a local stack in this folder, or one above, offers to clients. */
-export interface LocalStack {
-  readonly edges: readonly string[];
-  readonly apiKey: string;
-}
-
-export function findLocalStack(from = process.cwd()): LocalStack | undefined {
-  for (let folder = resolve(from); ; folder = dirname(folder)) {
-    const file = join(folder, '.godwit', 'client.json');
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as LocalStack;
-    if (dirname(folder) === folder) return undefined;
-  }
 }

@@ -1,10 +1,15 @@
+import type { Writable } from 'node:stream';
 import { httpCalls, type CallName, type CallRequest, type CallResponse, type HttpCalls } from '@godwit/client/calls';
 import { GodwitClient } from '@godwit/client/client';
+import { isSignedOut } from '@godwit/client/errors';
 import { fileStorage } from '@godwit/client/file-storage';
 import { nodeSocket } from '@godwit/client/node-socket';
+import type { TokenSource } from '@godwit/client/tokens';
 import { createOutput, type Output } from './output.js';
 import { CliError, EXIT } from './exit.js';
-import { findLocalStack, ProfileFolder, type Profile } from './profile.js';
+import { findLocalStack } from './local-stack.js';
+import { addresses } from './parse.js';
+import { ProfileFolder, type Profile } from './profile.js';
 
 export interface GlobalOptions {
   readonly profile: string;
@@ -17,22 +22,19 @@ export class Session {
   readonly folder: ProfileFolder;
   readonly output: Output;
   readonly #options: GlobalOptions;
+  #ways: { http: HttpCalls; tokens: TokenSource } | undefined;
 
-  constructor(options: GlobalOptions) {
+  constructor(options: GlobalOptions, stdout: Writable = process.stdout) {
     this.#options = options;
     this.folder = new ProfileFolder(options.profile);
-    this.output = createOutput(options.json ?? false);
+    this.output = createOutput(options.json ?? false, stdout);
   }
 
   /** From `--edge`, GODWIT_EDGES, the profile, or a local stack in this folder or above. */
   async edges(): Promise<readonly string[]> {
-    const told = this.#options.edge ?? process.env['GODWIT_EDGES']?.split(',');
-    if (told !== undefined && told.length > 0) return told;
-    const known = await this.folder.read().then(
-      ({ edges }) => edges,
-      () => undefined,
-    );
-    const edges = known ?? findLocalStack()?.edges;
+    const told = this.#options.edge ?? addresses(process.env['GODWIT_EDGES'] ?? '', undefined);
+    if (told.length > 0) return told;
+    const edges = (await this.folder.find())?.edges ?? findLocalStack()?.edges;
     if (edges === undefined) {
       throw new CliError(
         EXIT.usage,
@@ -43,7 +45,13 @@ export class Session {
   }
 
   async http(): Promise<HttpCalls> {
-    return httpCalls(await this.edges());
+    return (await this.#connected()).http;
+  }
+
+  async #connected(): Promise<{ http: HttpCalls; tokens: TokenSource }> {
+    const http = this.#ways?.http ?? httpCalls(await this.edges());
+    this.#ways ??= { http, tokens: this.folder.tokens(http) };
+    return this.#ways;
   }
 
   profile(): Promise<Profile> {
@@ -53,18 +61,25 @@ export class Session {
   /** A call as the signed-in device, over HTTPS: works beside a chat that is open elsewhere. */
   async call<N extends CallName>(name: N, request: CallRequest<N>): Promise<CallResponse<N>> {
     await this.folder.read();
-    const http = await this.http();
-    const { token } = await this.folder.tokens(http).accessToken(false);
-    return http.call(name, request, token);
+    const { http, tokens } = await this.#connected();
+    const { token } = await tokens.accessToken(false);
+    try {
+      return await http.call(name, request, token);
+    } catch (error) {
+      // Good by this machine's clock, and not by the server's: once more with another.
+      if (!isSignedOut(error)) throw error;
+      const renewed = await tokens.accessToken(true);
+      return http.call(name, request, renewed.token);
+    }
   }
 
   /** The device's live socket, with its outbox and cursors. */
   async client(): Promise<GodwitClient> {
     await this.folder.read();
-    const edges = await this.edges();
+    const { tokens } = await this.#connected();
     return new GodwitClient({
-      edges,
-      tokens: this.folder.tokens(httpCalls(edges)),
+      edges: await this.edges(),
+      tokens,
       socket: nodeSocket,
       storage: await fileStorage(this.folder.state),
       name: 'godwit-cli/0.1',

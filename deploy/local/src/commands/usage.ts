@@ -8,7 +8,7 @@ export function usageOf(state: StackState, dir: string): string {
   const shown = (file: string): string => path.relative(process.cwd(), file) || '.';
   const command = (text: string): string => colors.cyan(text);
   // In the project the CLI finds the stack by itself.
-  const option = dir === path.join(PROJECT_ROOT, '.godwit') ? '' : ` --edge ${state.edges.join(' ')}`;
+  const option = dir === path.join(PROJECT_ROOT, '.godwit') ? '' : ` --edge ${state.edges.join(',')}`;
   return [
     '',
     colors.bold('Godwit is running.'),

@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { Permission } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import { newId } from '@godwit/ids/id';
 import { CliError, EXIT } from '../exit.js';
-import { Names } from '../names.js';
+import { allConversations, Names } from '../names.js';
 import { dateTime, table } from '../output.js';
 import { roleName } from '../render.js';
+import { wholeNumber } from '../parse.js';
 import type { Session } from '../session.js';
+import { printableLine } from '../terminal-text.js';
 
 type WithSession = (command: Command) => Session;
 
@@ -20,7 +22,10 @@ export function addGroupCommands(program: Command, session: WithSession): void {
       const names = new Names(s);
       const memberUserIds = await Promise.all(members.map((member) => names.user(member)));
       const { group: made } = await s.call('createGroup', { clientRequestId: newId(), name, memberUserIds });
-      s.output.result(made, `${made?.conversationId ?? ''}  ${name}, ${String(made?.memberCount ?? 0)} members`);
+      s.output.result(
+        made,
+        `${printableLine(name)}, ${membersOf(made?.memberCount ?? 0)}  ${made?.conversationId ?? ''}`,
+      );
     });
 
   group
@@ -33,9 +38,10 @@ export function addGroupCommands(program: Command, session: WithSession): void {
   group
     .command('members <group>')
     .description('its members')
-    .action(async (conversationId: string, _options: unknown, self: Command) => {
+    .action(async (to: string, _options: unknown, self: Command) => {
       const s = session(self);
       const names = new Names(s);
+      const conversationId = await names.group(to);
       const all = [];
       let pageToken = '';
       do {
@@ -49,34 +55,41 @@ export function addGroupCommands(program: Command, session: WithSession): void {
       s.output.result(all, table(rows));
     });
 
+  addUpdateCommand(group, session);
+  addMemberCommands(group, session);
+  addInviteCommands(group, session);
+}
+
+function addUpdateCommand(group: Command, session: WithSession): void {
   group
     .command('update <group>')
     .description('rename, or set who may send and add (admins)')
     .option('--name <name>')
     .option('--send <who>', 'everyone or admins')
     .option('--add <who>', 'everyone or admins')
-    .action(async (conversationId: string, options: { name?: string; send?: string; add?: string }, self: Command) => {
+    .action(async (to: string, options: { name?: string; send?: string; add?: string }, self: Command) => {
       const s = session(self);
+      if (Object.keys(options).length === 0)
+        throw new CliError(EXIT.usage, 'what is to change? See --name, --send, --add');
+      const conversationId = await new Names(s).group(to);
       const settings = { whoMaySend: permission(options.send), whoMayAdd: permission(options.add) };
       const { group: now } = await s.call('updateGroup', {
         conversationId,
         ...(options.name === undefined ? {} : { name: options.name }),
         ...(options.send === undefined && options.add === undefined ? {} : { settings }),
       });
-      s.output.result(now, `${now?.name ?? ''}: changed`);
+      s.output.result(now, `${printableLine(now?.name ?? '')}: changed`);
     });
-
-  addMemberCommands(group, session);
-  addInviteCommands(group, session);
 }
 
 function addMemberCommands(group: Command, session: WithSession): void {
   group
     .command('add <group> <users...>')
     .description('add members')
-    .action(async (conversationId: string, users: string[], _options: unknown, self: Command) => {
+    .action(async (to: string, users: string[], _options: unknown, self: Command) => {
       const s = session(self);
       const names = new Names(s);
+      const conversationId = await names.group(to);
       const userIds = await Promise.all(users.map((user) => names.user(user)));
       const added = await s.call('addMembers', { conversationId, userIds });
       const refused = added.refusedUserIds.length;
@@ -88,9 +101,10 @@ function addMemberCommands(group: Command, session: WithSession): void {
   group
     .command('remove <group> <users...>')
     .description('remove members (admins)')
-    .action(async (conversationId: string, users: string[], _options: unknown, self: Command) => {
+    .action(async (to: string, users: string[], _options: unknown, self: Command) => {
       const s = session(self);
       const names = new Names(s);
+      const conversationId = await names.group(to);
       const userIds = await Promise.all(users.map((user) => names.user(user)));
       const removed = await s.call('removeMembers', { conversationId, userIds });
       s.output.result(removed, `${String(removed.removedUserIds.length)} removed`);
@@ -98,8 +112,9 @@ function addMemberCommands(group: Command, session: WithSession): void {
   group
     .command('leave <group>')
     .description('leave it')
-    .action(async (conversationId: string, _options: unknown, self: Command) => {
+    .action(async (to: string, _options: unknown, self: Command) => {
       const s = session(self);
+      const conversationId = await new Names(s).group(to);
       s.output.result(await s.call('leaveGroup', { conversationId }), 'left');
     });
   const roles = [
@@ -111,9 +126,10 @@ function addMemberCommands(group: Command, session: WithSession): void {
     group
       .command(`${name} <group> <user>`)
       .description(description)
-      .action(async (conversationId: string, user: string, _options: unknown, self: Command) => {
+      .action(async (to: string, user: string, _options: unknown, self: Command) => {
         const s = session(self);
-        const userId = await new Names(s).user(user);
+        const names = new Names(s);
+        const [conversationId, userId] = await Promise.all([names.group(to), names.user(user)]);
         s.output.result(await s.call(call, { conversationId, userId }), 'done');
       });
   }
@@ -123,14 +139,15 @@ function addInviteCommands(group: Command, session: WithSession): void {
   group
     .command('invite <group>')
     .description('make an invite token')
-    .option('--days <n>', 'valid for so many days', '7')
-    .option('--max <n>', 'good for so many joins; 0: any number', '0')
-    .action(async (conversationId: string, options: { days: string; max: string }, self: Command) => {
+    .option('--days <n>', 'valid for so many days', wholeNumber(1, 365), 7)
+    .option('--max <n>', 'good for so many joins; 0: any number', wholeNumber(0), 0)
+    .action(async (to: string, options: { days: number; max: number }, self: Command) => {
       const s = session(self);
+      const conversationId = await new Names(s).group(to);
       const { invite } = await s.call('createInvite', {
         conversationId,
-        validSeconds: Math.round(Number(options.days) * 86_400),
-        maxJoins: Number(options.max),
+        validSeconds: options.days * 86_400,
+        maxJoins: options.max,
       });
       s.output.result(invite, `${invite?.token ?? ''}  until ${dateTime(Number(invite?.expiresAtMs ?? 0n))}`);
     });
@@ -140,29 +157,27 @@ function addInviteCommands(group: Command, session: WithSession): void {
     .action(async (token: string, _options: unknown, self: Command) => {
       const s = session(self);
       const { group: joined } = await s.call('joinByInvite', { token });
-      s.output.result(joined, `${joined?.conversationId ?? ''}  ${joined?.name ?? ''}`);
+      s.output.result(joined, `${printableLine(joined?.name ?? '')}  ${joined?.conversationId ?? ''}`);
     });
 }
 
 export async function listConversations(s: Session): Promise<void> {
   const names = new Names(s);
-  const all = [];
-  let pageToken = '';
-  do {
-    const page = await s.call('listConversations', { pageSize: 500, pageToken });
-    all.push(...page.conversations);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== '');
+  const all = await allConversations(s);
   const rows = s.output.json
     ? []
     : await Promise.all(
         all.map(async ({ conversationId, group, peerUserId }) =>
           group === undefined
             ? [await names.show(peerUserId), 'private', conversationId]
-            : [group.name, `${String(group.memberCount)} members, ${roleName(group.myRole)}`, conversationId],
+            : [printableLine(group.name), `${membersOf(group.memberCount)}, ${roleName(group.myRole)}`, conversationId],
         ),
       );
   s.output.result(all, rows.length === 0 ? 'no conversations yet' : table(rows));
+}
+
+function membersOf(count: number): string {
+  return count === 1 ? '1 member' : `${String(count)} members`;
 }
 
 function permission(text: string | undefined): Permission {

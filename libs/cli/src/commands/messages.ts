@@ -9,6 +9,8 @@ import { MetadataSchema } from '@godwit/proto/gen/client/godwit/message/v1/envel
 import { CliError, EXIT } from '../exit.js';
 import { Names } from '../names.js';
 import { ago, table } from '../output.js';
+import { place, time, wholeNumber } from '../parse.js';
+import { plainText } from '../plain.js';
 import { renderMessage } from '../render.js';
 import type { Session } from '../session.js';
 import { runChat } from '../chat.js';
@@ -28,20 +30,20 @@ export function addMessageCommands(program: Command, session: WithSession): void
   program
     .command('listen')
     .description('print everything that arrives on this device, until Ctrl-C')
-    .option('--count <n>', 'end after so many messages')
-    .action(async (options: { count?: string }, self: Command) => {
-      await runListen(session(self), options.count === undefined ? Infinity : Number(options.count));
+    .option('--count <n>', 'end after so many messages', wholeNumber(1))
+    .action(async (options: { count?: number }, self: Command) => {
+      await runListen(session(self), options.count ?? Infinity);
     });
 
   program
     .command('send <to> [text...]')
-    .description('send one message and say where it stands')
-    .option('--reply <seq>', 'as an answer to this message')
+    .description('send one message and say where it stands; a text of "-" is read from the input')
+    .option('--reply <seq>', 'as an answer to this message', wholeNumber(1))
     .option('--react <emoji>', 'a reaction instead of a text (with --to-seq)')
     .option('--edit', 'the text replaces an own message (with --to-seq)')
     .option('--delete', 'delete for everyone (with --to-seq)')
-    .option('--location <lat,long>', 'a place instead of a text')
-    .option('--to-seq <seq>', 'the message that a reaction, edit or delete is about')
+    .option('--location <lat,long>', 'a place; the text is its name', place)
+    .option('--to-seq <seq>', 'the message that a reaction, edit or delete is about', wholeNumber(1))
     .option('--id <clientMessageId>', 'the same id is never stored twice: for retries of scripts')
     .action(async (to: string, words: string[], options: SendOptions, self: Command) => {
       await sendOne(session(self), to, { words, options });
@@ -54,10 +56,10 @@ function addReadCommands(program: Command, session: WithSession): void {
   program
     .command('history <to>')
     .description('read a conversation')
-    .option('-n, --count <n>', 'how many', '20')
-    .option('--after <seq>', 'after this message, instead of the newest')
-    .option('--since <time>', 'since this time (ISO 8601)')
-    .action(async (to: string, options: { count: string; after?: string; since?: string }, self: Command) => {
+    .option('-n, --count <n>', 'how many', wholeNumber(1, 256), 20)
+    .option('--after <seq>', 'after this message, instead of the newest', wholeNumber(0))
+    .option('--since <time>', 'since this time (ISO 8601), instead of the newest', time)
+    .action(async (to: string, options: HistoryOptions, self: Command) => {
       await history(session(self), to, options);
     });
 
@@ -69,9 +71,10 @@ function addReadCommands(program: Command, session: WithSession): void {
     });
 
   program
-    .command('receipts <to> [seq]')
+    .command('receipts <to>')
+    .argument('[seq]', 'a message, or: how far each has come', wholeNumber(1))
     .description('who has a message, who has read it')
-    .action(async (to: string, seq: string | undefined, _options: unknown, self: Command) => {
+    .action(async (to: string, seq: number | undefined, _options: unknown, self: Command) => {
       await receipts(session(self), to, seq);
     });
 
@@ -83,37 +86,55 @@ function addReadCommands(program: Command, session: WithSession): void {
     });
 
   program
-    .command('keep <to> <days>')
-    .description('keep messages for so many days; 0: only until all have them')
-    .action(async (to: string, days: string, _options: unknown, self: Command) => {
+    .command('keep <to>')
+    .argument('<days>', 'how long; 0: only until all have them', wholeNumber(0, 3_650))
+    .description('keep the messages of a conversation for so many days')
+    .action(async (to: string, days: number, _options: unknown, self: Command) => {
       const s = session(self);
       const conversationId = await new Names(s).conversation(to);
-      await s.call('setHistory', { conversationId, historyDays: Number(days) });
-      s.output.result({ conversationId, historyDays: Number(days) }, 'done');
+      await s.call('setHistory', { conversationId, historyDays: days });
+      const kept = days === 0 ? 'messages are kept until all have them' : `messages are kept for ${String(days)} days`;
+      s.output.result({ conversationId, historyDays: days }, kept);
     });
 }
 
+interface HistoryOptions {
+  readonly count: number;
+  readonly after?: number;
+  readonly since?: number;
+}
+
 interface SendOptions {
-  readonly reply?: string;
+  readonly reply?: number;
   readonly react?: string;
   readonly edit?: boolean;
   readonly delete?: boolean;
-  readonly location?: string;
-  readonly toSeq?: string;
+  readonly location?: { readonly latitude: number; readonly longitude: number };
+  readonly toSeq?: number;
   readonly id?: string;
 }
 
-function outgoingOf(words: readonly string[], options: SendOptions): Outgoing {
-  const text = words.join(' ');
-  const targetSeq = Number(options.toSeq ?? options.reply ?? 0);
-  if (options.react !== undefined) return { reaction: { emoji: options.react }, targetSeq };
-  if (options.delete === true) return { delete: {}, targetSeq };
-  if (options.edit === true) return { edit: { text }, targetSeq };
-  if (options.location !== undefined) {
-    const [latitude = NaN, longitude = NaN] = options.location.split(',').map(Number);
-    return { location: { latitude, longitude, name: text } };
-  }
-  return { text, targetSeq };
+/** @throws CliError when the options do not go together */
+export function outgoingOf(text: string, options: SendOptions): Outgoing {
+  const { react, edit = false, delete: remove = false, location, reply, toSeq } = options;
+  const kinds = [react !== undefined, edit, remove, location !== undefined].filter(Boolean).length;
+  if (kinds > 1) throw new CliError(EXIT.usage, 'one of --react, --edit, --delete and --location at a time');
+  const about = react !== undefined || edit || remove;
+  if (about && toSeq === undefined) throw new CliError(EXIT.usage, 'which message? Say --to-seq');
+  const targetSeq = about ? (toSeq ?? 0) : (reply ?? toSeq ?? 0);
+  if (react !== undefined) return { reaction: { emoji: react }, targetSeq };
+  if (remove) return { delete: {}, targetSeq };
+  if (location !== undefined) return { location: { ...location, name: text } };
+  if (text === '') throw new CliError(EXIT.usage, 'there is no text to send');
+  return edit ? { edit: { text }, targetSeq } : { text, targetSeq };
+}
+
+/** The words of the command line, or, for "-", the whole input. */
+async function textOf(words: readonly string[]): Promise<string> {
+  if (words.length !== 1 || words[0] !== '-') return words.join(' ');
+  let text = '';
+  for await (const chunk of process.stdin.setEncoding('utf8')) text += String(chunk);
+  return text.trimEnd();
 }
 
 async function sendOne(
@@ -121,8 +142,8 @@ async function sendOne(
   to: string,
   { words, options }: { words: string[]; options: SendOptions },
 ): Promise<void> {
+  const outgoing = outgoingOf(await textOf(words), options);
   const conversationId = await new Names(s).conversation(to);
-  const outgoing = outgoingOf(words, options);
   const payload = payloadOf(outgoing);
   const metadata = create(MetadataSchema, {
     timestampMs: BigInt(Date.now()),
@@ -135,7 +156,13 @@ async function sendOne(
   if (outcome.case !== 'ack') throw new NoAnswerError('sendMessage was answered with nothing');
   const seq = Number(outcome.value.seq);
   s.output.result(
-    { conversationId, clientMessageId, seq, serverTimeMs: outcome.value.serverTimeMs },
+    {
+      conversationId,
+      clientMessageId,
+      seq,
+      serverTimeMs: outcome.value.serverTimeMs,
+      duplicate: outcome.value.duplicate,
+    },
     `✓ #${String(seq)}`,
   );
 }
@@ -155,40 +182,31 @@ async function untilStored(s: Session, request: CallRequest<'sendMessage'>): Pro
   }
 }
 
-async function history(
-  s: Session,
-  to: string,
-  options: { count: string; after?: string; since?: string },
-): Promise<void> {
+async function history(s: Session, to: string, { count, after = 0, since = 0 }: HistoryOptions): Promise<void> {
   const names = new Names(s);
   const conversationId = await names.conversation(to);
-  const newestFirst = options.after === undefined && options.since === undefined;
-  const fromMs = options.since === undefined ? 0 : Date.parse(options.since);
-  const count = Number(options.count);
-  if (Number.isNaN(fromMs))
-    throw new CliError(EXIT.usage, `${String(options.since)} is not a time like 2026-11-24T10:00`);
-  if (!(count >= 1 && count <= 256)) throw new CliError(EXIT.usage, '--count is 1 to 256');
+  const newestFirst = after === 0 && since === 0;
   const page = await s.call('getMessages', {
     conversationId,
     count,
-    afterSeq: BigInt(options.after ?? 0),
-    fromMs: BigInt(fromMs),
+    afterSeq: BigInt(after),
+    fromMs: BigInt(since),
     newestFirst,
   });
   const messages: Message[] = page.messages.map(messageOf);
   if (newestFirst) messages.reverse();
   for (const message of messages) {
-    s.output.result(message, s.output.json ? '' : await renderMessage(message, names));
+    s.output.result(plainText(message), s.output.json ? '' : await renderMessage(message, names));
   }
   if (messages.length === 0) {
     s.output.note('Nothing is kept: a message goes when every device has it. `godwit keep` changes that.');
   }
 }
 
-async function receipts(s: Session, to: string, seq: string | undefined): Promise<void> {
+async function receipts(s: Session, to: string, seq: number | undefined): Promise<void> {
   const names = new Names(s);
   const conversationId = await names.conversation(to);
-  const wanted = Number(seq ?? 0);
+  const wanted = seq ?? 0;
   const marks = [];
   let pageToken = '';
   do {
@@ -197,7 +215,7 @@ async function receipts(s: Session, to: string, seq: string | undefined): Promis
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
   const tick = (mark: bigint): string =>
-    wanted === 0 ? `#${String(mark)}` : Number(mark) >= wanted ? 'yes' : 'not yet';
+    wanted === 0 ? (mark === 0n ? '-' : `#${String(mark)}`) : Number(mark) >= wanted ? 'yes' : 'not yet';
   const rows = s.output.json
     ? []
     : await Promise.all(
@@ -217,7 +235,7 @@ async function presence(s: Session, users: string[]): Promise<void> {
   const rows = await Promise.all(
     presences.map(async ({ userId, online, lastSeenMs }) => [
       s.output.json ? userId : await names.show(userId),
-      online ? 'online' : lastSeenMs === 0n ? 'unknown' : `last seen ${ago(Number(lastSeenMs))}`,
+      online ? 'online' : lastSeenMs === 0n ? 'offline' : `last seen ${ago(Number(lastSeenMs))}`,
     ]),
   );
   s.output.result(presences, table(rows));
