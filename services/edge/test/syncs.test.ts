@@ -233,7 +233,7 @@ describe('syncs', () => {
         }
         expect(world.completed).toBe(1);
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -256,7 +256,8 @@ describe('syncs', () => {
             .map((text) => text.split(' '))
             .filter(([, id]) => id === conversationId)
             .map(([, , seq]) => Number(seq));
-          expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
+          // A live one that came twice may be told twice: the device drops it.
+          expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
         }
       }),
       { numRuns: 300 },
