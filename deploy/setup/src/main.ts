@@ -6,6 +6,9 @@ import { prepareStreams } from './prepare-streams.js';
 import { formRedisCluster } from './redis-cluster.js';
 import { initiateReplicaSet } from './replica-set.js';
 
+/** EX_CONFIG of sysexits.h: starting again won't help. */
+const EXIT_CONFIG = 78;
+
 const logger = createLogger({ service: 'setup', node: 'setup', level: 'info' });
 
 /** Every step finds what is done already and leaves it: a Job may run it again and again, and beside a running fleet. */
@@ -24,5 +27,5 @@ try {
 } catch (error) {
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
   else logger.fatal({ err: error }, 'the stores could not be prepared');
-  process.exitCode = 1;
+  process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
 }

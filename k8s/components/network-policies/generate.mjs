@@ -1,0 +1,231 @@
+// Makes the network policies from the table "Who may call whom" of docs/architecture.md: an arrow that is not there does
+// not exist. `node generate.mjs` writes them, `--check` fails when they are not what the table says.
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const TABLE = path.resolve(HERE, '../../../docs/architecture.md');
+
+const SERVICES = ['account', 'edge', 'group', 'message-store', 'presence', 'push', 'router', 'session'];
+const DMZ = 'godwit-edge';
+const FLEET = 'godwit';
+const DATA = 'godwit-data';
+const GRPC = 7100;
+const HTTP = 9100;
+
+/** The stores: the pods that serve each, and their port. Where they run elsewhere, overlays add what leads there. */
+const STORES = {
+  MongoDB: { pods: ['mongo', 'mongos'], port: 27017 },
+  NATS: { pods: ['nats'], port: 4222 },
+  Redis: { pods: ['redis'], port: 6379 },
+};
+
+/** Between the members of a store, beside the port for clients. */
+const MEMBERS = {
+  mongo: { groups: [['mongo'], ['mongo-config', 'mongo-shard-0', 'mongo-shard-1', 'mongos']], ports: [27017] },
+  nats: { groups: [['nats']], ports: [6222] },
+  redis: { groups: [['redis']], ports: [6379, 16379] },
+};
+
+/** Prepares the stores before a rollout; no service, so it is not in the table. */
+const SETUP_STORES = ['MongoDB', 'NATS', 'Redis'];
+
+/** Who needs the internet over HTTPS: the gateway of one-time codes. */
+const OUTSIDE = ['account'];
+
+export function readArrows(markdown) {
+  const section = markdown.split('### Who may call whom')[1]?.split(/\n#+ /)[0];
+  if (section === undefined) throw new Error('docs/architecture.md has no section "Who may call whom"');
+  const rows = section.split('\n').filter((line) => line.startsWith('|'));
+  const arrows = rows.slice(2).flatMap((row) => {
+    const [, from, to] = row.split('|').map((cell) => cell.trim());
+    return callersOf(from).map((caller) => ({ from: caller, to }));
+  });
+  for (const { from, to } of arrows) {
+    if (!SERVICES.includes(from)) throw new Error(`the table names an unknown service: ${from}`);
+    if (!SERVICES.includes(to) && STORES[to] === undefined) throw new Error(`the table names an unknown target: ${to}`);
+  }
+  return arrows.filter(({ from, to }) => from !== to);
+}
+
+function callersOf(cell) {
+  const except = /^any but (.+)$/.exec(cell)?.[1];
+  if (except === undefined) return cell.split(',').map((name) => name.trim());
+  return SERVICES.filter((service) => service !== except);
+}
+
+const namespaceOf = (service) => (service === 'edge' ? DMZ : FLEET);
+const unique = (values) => [...new Set(values)].sort();
+
+function podsIn(namespace, names) {
+  return [
+    '        - namespaceSelector:',
+    `            matchLabels: { kubernetes.io/metadata.name: ${namespace} }`,
+    '          podSelector:',
+    '            matchExpressions:',
+    `              - { key: app.kubernetes.io/name, operator: In, values: [${names.join(', ')}] }`,
+  ];
+}
+
+function namespacesWith(label) {
+  return ['        - namespaceSelector:', `            matchLabels: { ${label}: 'true' }`];
+}
+
+const tcp = (...ports) => ['      ports:', ...ports.map((port) => `        - { protocol: TCP, port: ${port} }`)];
+const rule = (direction, peers, ports) => [`    - ${direction}:`, ...peers, ...ports];
+const note = (text) => `    # ${text}`;
+
+function byNamespace(services) {
+  return unique(services.map(namespaceOf)).flatMap((namespace) => {
+    return podsIn(namespace, unique(services.filter((service) => namespaceOf(service) === namespace)));
+  });
+}
+
+// Pods see the port of the pod that answers: 53 nearly everywhere.
+const DNS = [
+  '    - to:',
+  '        - namespaceSelector:',
+  '            matchLabels: { kubernetes.io/metadata.name: kube-system }',
+  '          podSelector:',
+  '            matchLabels: { k8s-app: kube-dns }',
+  '      ports:',
+  '        - { protocol: UDP, port: 53 }',
+  '        - { protocol: TCP, port: 53 }',
+];
+
+const INTERNET = [
+  note('The gateway of one-time codes.'),
+  '    - to:',
+  '        - ipBlock:',
+  '            cidr: 0.0.0.0/0',
+  '            except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]',
+  ...tcp(443),
+];
+
+function policy({ name, namespace, selects, ingress, egress }) {
+  return [
+    '# Generated from docs/architecture.md by generate.mjs; change the table instead.',
+    'apiVersion: networking.k8s.io/v1',
+    'kind: NetworkPolicy',
+    'metadata:',
+    `  name: ${name}`,
+    `  namespace: ${namespace}`,
+    'spec:',
+    ...(selects === undefined
+      ? ['  podSelector: {}']
+      : ['  podSelector:', `    matchLabels: { app.kubernetes.io/name: ${selects} }`]),
+    '  policyTypes: [Ingress, Egress]',
+    ...(ingress.length === 0 ? [] : ['  ingress:', ...ingress]),
+    ...(egress.length === 0 ? [] : ['  egress:', ...egress]),
+    '',
+  ].join('\n');
+}
+
+function servicePolicy(service, arrows) {
+  const callers = unique(arrows.filter(({ to }) => to === service).map(({ from }) => from));
+  const peers = unique(arrows.filter(({ from, to }) => from === service && SERVICES.includes(to)).map(({ to }) => to));
+  const stores = unique(
+    arrows.filter(({ from, to }) => from === service && STORES[to] !== undefined).map(({ to }) => to),
+  );
+  const ingress = [
+    ...(callers.length === 0 ? [] : rule('from', byNamespace(callers), tcp(GRPC))),
+    ...(service === 'edge'
+      ? [note('Clients, from anywhere.'), '    - ports:', '        - { protocol: TCP, port: 8080 }']
+      : [
+          note('Internal teams, with an API key and TLS.'),
+          ...rule('from', namespacesWith('godwit.io/api-caller'), tcp(GRPC)),
+        ]),
+    note('Whoever collects metrics.'),
+    ...rule('from', namespacesWith('godwit.io/monitoring'), tcp(HTTP)),
+  ];
+  const egress = [
+    ...(peers.length === 0 ? [] : rule('to', byNamespace(peers), tcp(GRPC))),
+    ...stores.flatMap((store) => rule('to', podsIn(DATA, STORES[store].pods), tcp(STORES[store].port))),
+    ...DNS,
+    ...(OUTSIDE.includes(service) ? INTERNET : []),
+  ];
+  return policy({ name: service, namespace: namespaceOf(service), selects: service, ingress, egress });
+}
+
+function setupPolicy() {
+  const egress = [
+    ...SETUP_STORES.flatMap((store) => rule('to', podsIn(DATA, STORES[store].pods), tcp(STORES[store].port))),
+    ...DNS,
+  ];
+  return policy({ name: 'setup', namespace: FLEET, selects: 'setup', ingress: [], egress });
+}
+
+function storePolicies(arrows) {
+  const policies = {};
+  for (const { groups, ports } of Object.values(MEMBERS)) {
+    for (const group of groups) for (const pod of group) policies[pod] = storePolicy({ pod, group, ports, arrows });
+  }
+  return policies;
+}
+
+function storePolicy({ pod, group, ports, arrows }) {
+  const [name, store] = Object.entries(STORES).find(([, { pods }]) => pods.includes(pod)) ?? [];
+  const clients = unique(arrows.filter(({ to }) => to === name).map(({ from }) => from));
+  const setup = SETUP_STORES.includes(name) ? ['setup'] : [];
+  const ingress = [
+    ...(name === undefined ? [] : rule('from', podsIn(FLEET, [...clients, ...setup].sort()), tcp(store.port))),
+    note('Members of the same store.'),
+    ...rule('from', podsIn(DATA, group), tcp(...ports)),
+  ];
+  return policy({
+    name: pod,
+    namespace: DATA,
+    selects: pod,
+    ingress,
+    egress: [...rule('to', podsIn(DATA, group), tcp(...ports)), ...DNS],
+  });
+}
+
+/** File names and what is in them, below `generated/`. */
+export function generate(markdown) {
+  const arrows = readArrows(markdown);
+  const files = {};
+  for (const namespace of [DMZ, FLEET, DATA]) {
+    files[`deny-all-${namespace}.yaml`] = policy({ name: 'deny-all', namespace, ingress: [], egress: [] });
+  }
+  for (const service of SERVICES) files[`${service}.yaml`] = servicePolicy(service, arrows);
+  files['setup.yaml'] = setupPolicy();
+  for (const [pod, text] of Object.entries(storePolicies(arrows))) files[`${pod}.yaml`] = text;
+  const resources = Object.keys(files).sort();
+  files['kustomization.yaml'] = [
+    '# Generated by ../generate.mjs.',
+    'apiVersion: kustomize.config.k8s.io/v1alpha1',
+    'kind: Component',
+    'resources:',
+    ...resources.map((file) => `  - ${file}`),
+    '',
+  ].join('\n');
+  return files;
+}
+
+/** Names of the files that are missing, stale or too many. */
+export function staleFiles(folder = path.join(HERE, 'generated')) {
+  const wanted = generate(readFileSync(TABLE, 'utf8'));
+  const present = new Set(readdirSync(folder));
+  const stale = Object.entries(wanted)
+    .filter(([file, text]) => !present.has(file) || readFileSync(path.join(folder, file), 'utf8') !== text)
+    .map(([file]) => file);
+  return [...stale, ...[...present].filter((file) => wanted[file] === undefined)];
+}
+
+function write(folder) {
+  for (const file of staleFiles(folder)) rmSync(path.join(folder, file), { force: true });
+  for (const [file, text] of Object.entries(generate(readFileSync(TABLE, 'utf8')))) {
+    writeFileSync(path.join(folder, file), text);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const folder = path.join(HERE, 'generated');
+  if (!process.argv.includes('--check')) write(folder);
+  else if (staleFiles(folder).length > 0) {
+    console.error(`not what docs/architecture.md says (run generate.mjs): ${staleFiles(folder).join(', ')}`);
+    process.exitCode = 1;
+  }
+}
