@@ -4,7 +4,7 @@ import { nextEpoch } from './epoch.js';
 import { Evictions } from './evictions.js';
 import { KnownOffline } from './known-offline.js';
 import type { DirectoryEvents, EdgeLinks, NewerSession, SessionArchive } from './ports.js';
-import { isSameSocket, toStored, type EdgeProcess, type Session, type StoredSession } from './session.js';
+import { isSameRun, isSameSocket, toStored, type EdgeProcess, type Session, type StoredSession } from './session.js';
 import { SessionTable } from './session-table.js';
 import { decodeNotice, Told, type Notice } from './told.js';
 import { UserLoader } from './user-loader.js';
@@ -251,9 +251,12 @@ export class SessionDirectory {
     if (edge.ended) return { kind: 'superseded' };
     const { self, clock } = this.#options;
     const current = this.#table.find(userId, deviceId);
-    if (again && current !== undefined && current.epoch > brought) return { kind: 'superseded' };
+    const isNewer = current !== undefined && current.epoch > brought;
+    if (again && isNewer && !isSameSocket(current, edge, handle)) return { kind: 'superseded' };
     const stored = current?.epoch ?? this.#writes.removedEpoch(userId, deviceId);
-    const epoch = again ? brought : nextEpoch({ now: clock.now(), stored, brought });
+    // A socket that was asked for more than once may not know its last epoch.
+    const kept = isNewer ? current.epoch : brought;
+    const epoch = again ? kept : nextEpoch({ now: clock.now(), stored, brought });
     if (current !== undefined) this.#supersede(current, edge, handle);
     this.#tell(userId, { deviceId, epoch, by: current?.by ?? self }, 'written');
     const session = { deviceId, edge, handle, epoch, by: self };
@@ -303,7 +306,9 @@ export class SessionDirectory {
       const current = this.#table.find(userId, deviceId);
       if (current !== undefined && current.epoch >= epoch) continue;
       const edge = this.#edgeOf(at);
-      if (current !== undefined) this.evictions.evict(current.edge, current.handle, 'superseded');
+      // The same socket with a newer epoch: it registered elsewhere once more, because an answer of ours came late.
+      const isKnownSocket = current?.handle === handle && isSameRun(current.edge, at);
+      if (current !== undefined && !isKnownSocket) this.evictions.evict(current.edge, current.handle, 'superseded');
       if (edge === undefined) this.#table.remove(userId, (session) => session === current);
       else this.#table.put(userId, { deviceId, edge, handle, epoch, by: this.#told.intern(by) });
     }

@@ -41,6 +41,10 @@ export const toStored = ({ deviceId, edge, handle, epoch, by }: Session): Stored
   by,
 });
 
+type Run = Pick<EdgeProcess, 'edgeId' | 'incarnation'>;
+
+export const isSameRun = (a: Run, b: Run): boolean => a.edgeId === b.edgeId && a.incarnation === b.incarnation;
+
 export const isSameSocket = (session: Session, edge: EdgeProcess, handle: number): boolean =>
   session.handle === handle && session.edge === edge;
 
