@@ -39,6 +39,7 @@ export class NoAnswerError extends Error {
 const SIGNED_OUT = new Set([
   'UNAUTHENTICATED',
   'TOKEN_EXPIRED',
+  'DEVICE_REMOVED',
   'REFRESH_TOKEN_INVALID',
   'REFRESH_TOKEN_REUSED',
   'HTTP_401',

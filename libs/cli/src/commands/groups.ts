@@ -139,7 +139,7 @@ function addInviteCommands(group: Command, session: WithSession): void {
   group
     .command('invite <group>')
     .description('make an invite token')
-    .option('--days <n>', 'valid for so many days', wholeNumber(1, 365), 7)
+    .option('--days <n>', 'valid for so many days', wholeNumber(1, 30), 7)
     .option('--max <n>', 'good for so many joins; 0: any number', wholeNumber(0), 0)
     .action(async (to: string, options: { days: number; max: number }, self: Command) => {
       const s = session(self);

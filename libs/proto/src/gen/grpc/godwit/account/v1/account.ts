@@ -5012,11 +5012,15 @@ export const Relation: MessageFns<Relation> = {
 
 /**
  * Users, devices, tokens, contacts and blocks. Calls act for the user and device named in the `godwit-user` and
- * `godwit-device` metadata, unless they say otherwise.
+ * `godwit-device` metadata, unless they say otherwise: ACTING_USER_REQUIRED or ACTING_DEVICE_REQUIRED without them,
+ * DEVICE_REMOVED when that device was signed out. What a field can't be is INVALID_ARGUMENT, which names it.
  */
 export type AccountServiceService = typeof AccountServiceService;
 export const AccountServiceService = {
-  /** Claims a phone number and sends it a one-time code. Needs an app's API key, no user. */
+  /**
+   * Claims a phone number and sends it a one-time code. Needs an app's API key, no user.
+   * Refused with API_KEY_INVALID, API_KEY_SCOPE, TOO_MANY_CODES or SMS_UNAVAILABLE.
+   */
   registerUser: {
     path: "/godwit.account.v1.AccountService/RegisterUser" as const,
     requestStream: false as const,
@@ -5027,7 +5031,10 @@ export const AccountServiceService = {
       Buffer.from(RegisterUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RegisterUserResponse => RegisterUserResponse.decode(value),
   },
-  /** A new device of a registered number: sends a one-time code. Needs an app's API key, no user. */
+  /**
+   * A new device of a registered number: sends a one-time code. Needs an app's API key, no user.
+   * Refused with API_KEY_INVALID, API_KEY_SCOPE, USER_NOT_FOUND, TOO_MANY_CODES or SMS_UNAVAILABLE.
+   */
   loginUser: {
     path: "/godwit.account.v1.AccountService/LoginUser" as const,
     requestStream: false as const,
@@ -5037,7 +5044,10 @@ export const AccountServiceService = {
     responseSerialize: (value: LoginUserResponse): Buffer => Buffer.from(LoginUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LoginUserResponse => LoginUserResponse.decode(value),
   },
-  /** Ends RegisterUser or LoginUser with the code: makes the user (if new) and the device, and gives its tokens. */
+  /**
+   * Ends RegisterUser or LoginUser with the code: makes the user (if new) and the device, and gives its tokens.
+   * Refused with VERIFICATION_NOT_FOUND (unknown, expired, or no tries left).
+   */
   validateAccount: {
     path: "/godwit.account.v1.AccountService/ValidateAccount" as const,
     requestStream: false as const,
@@ -5052,6 +5062,7 @@ export const AccountServiceService = {
   /**
    * A new access token and a new refresh token for the old one, which is then used up. A used-up one that comes again
    * revokes the device's whole family.
+   * Refused with REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED: the device is signed out.
    */
   refreshToken: {
     path: "/godwit.account.v1.AccountService/RefreshToken" as const,
@@ -5084,6 +5095,7 @@ export const AccountServiceService = {
       Buffer.from(CreateTicketResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateTicketResponse => CreateTicketResponse.decode(value),
   },
+  /** Any user's. Refused with USER_NOT_FOUND. */
   getProfile: {
     path: "/godwit.account.v1.AccountService/GetProfile" as const,
     requestStream: false as const,
@@ -5093,6 +5105,7 @@ export const AccountServiceService = {
     responseSerialize: (value: GetProfileResponse): Buffer => Buffer.from(GetProfileResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetProfileResponse => GetProfileResponse.decode(value),
   },
+  /** Changes the acting user's; fields that are not set stay. Refused with USER_NAME_TAKEN. */
   updateProfile: {
     path: "/godwit.account.v1.AccountService/UpdateProfile" as const,
     requestStream: false as const,
@@ -5122,7 +5135,10 @@ export const AccountServiceService = {
       Buffer.from(UpdatePrivacyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdatePrivacyResponse => UpdatePrivacyResponse.decode(value),
   },
-  /** Finds a user by user name or phone number (E.164). */
+  /**
+   * Finds a user by user name or phone number (E.164).
+   * Refused with USER_NOT_FOUND, or TOO_MANY_SEARCHES (with a time to wait).
+   */
   findUser: {
     path: "/godwit.account.v1.AccountService/FindUser" as const,
     requestStream: false as const,
@@ -5141,7 +5157,10 @@ export const AccountServiceService = {
     responseSerialize: (value: ListDevicesResponse): Buffer => Buffer.from(ListDevicesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDevicesResponse => ListDevicesResponse.decode(value),
   },
-  /** Removes one of the acting user's devices, revokes its tokens, closes its socket. */
+  /**
+   * Removes one of the acting user's devices, revokes its tokens, closes its socket.
+   * Refused with DEVICE_NOT_FOUND.
+   */
   removeDevice: {
     path: "/godwit.account.v1.AccountService/RemoveDevice" as const,
     requestStream: false as const,
@@ -5152,6 +5171,7 @@ export const AccountServiceService = {
       Buffer.from(RemoveDeviceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveDeviceResponse => RemoveDeviceResponse.decode(value),
   },
+  /** Refused with USER_NOT_FOUND, or LIMIT_REACHED (10,000). */
   addContact: {
     path: "/godwit.account.v1.AccountService/AddContact" as const,
     requestStream: false as const,
@@ -5181,6 +5201,10 @@ export const AccountServiceService = {
       Buffer.from(ListContactsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListContactsResponse => ListContactsResponse.decode(value),
   },
+  /**
+   * Their messages, presence and typing no longer reach the acting user. Refused with USER_NOT_FOUND, or LIMIT_REACHED
+   * (10,000).
+   */
   blockUser: {
     path: "/godwit.account.v1.AccountService/BlockUser" as const,
     requestStream: false as const,
@@ -5239,6 +5263,7 @@ export const AccountServiceService = {
       Buffer.from(CreateApiKeyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateApiKeyResponse => CreateApiKeyResponse.decode(value),
   },
+  /** Refused with API_KEY_NOT_FOUND. */
   revokeApiKey: {
     path: "/godwit.account.v1.AccountService/RevokeApiKey" as const,
     requestStream: false as const,
@@ -5317,33 +5342,56 @@ export const AccountServiceService = {
 } as const;
 
 export interface AccountServiceServer extends UntypedServiceImplementation {
-  /** Claims a phone number and sends it a one-time code. Needs an app's API key, no user. */
+  /**
+   * Claims a phone number and sends it a one-time code. Needs an app's API key, no user.
+   * Refused with API_KEY_INVALID, API_KEY_SCOPE, TOO_MANY_CODES or SMS_UNAVAILABLE.
+   */
   registerUser: handleUnaryCall<RegisterUserRequest, RegisterUserResponse>;
-  /** A new device of a registered number: sends a one-time code. Needs an app's API key, no user. */
+  /**
+   * A new device of a registered number: sends a one-time code. Needs an app's API key, no user.
+   * Refused with API_KEY_INVALID, API_KEY_SCOPE, USER_NOT_FOUND, TOO_MANY_CODES or SMS_UNAVAILABLE.
+   */
   loginUser: handleUnaryCall<LoginUserRequest, LoginUserResponse>;
-  /** Ends RegisterUser or LoginUser with the code: makes the user (if new) and the device, and gives its tokens. */
+  /**
+   * Ends RegisterUser or LoginUser with the code: makes the user (if new) and the device, and gives its tokens.
+   * Refused with VERIFICATION_NOT_FOUND (unknown, expired, or no tries left).
+   */
   validateAccount: handleUnaryCall<ValidateAccountRequest, ValidateAccountResponse>;
   /**
    * A new access token and a new refresh token for the old one, which is then used up. A used-up one that comes again
    * revokes the device's whole family.
+   * Refused with REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED: the device is signed out.
    */
   refreshToken: handleUnaryCall<RefreshTokenRequest, RefreshTokenResponse>;
   /** Revokes the acting device's tokens and closes its socket. */
   logout: handleUnaryCall<LogoutRequest, LogoutResponse>;
   /** A ticket for one WebSocket handshake of the acting device within 60 s, for browsers. */
   createTicket: handleUnaryCall<CreateTicketRequest, CreateTicketResponse>;
+  /** Any user's. Refused with USER_NOT_FOUND. */
   getProfile: handleUnaryCall<GetProfileRequest, GetProfileResponse>;
+  /** Changes the acting user's; fields that are not set stay. Refused with USER_NAME_TAKEN. */
   updateProfile: handleUnaryCall<UpdateProfileRequest, UpdateProfileResponse>;
   getPrivacy: handleUnaryCall<GetPrivacyRequest, GetPrivacyResponse>;
   updatePrivacy: handleUnaryCall<UpdatePrivacyRequest, UpdatePrivacyResponse>;
-  /** Finds a user by user name or phone number (E.164). */
+  /**
+   * Finds a user by user name or phone number (E.164).
+   * Refused with USER_NOT_FOUND, or TOO_MANY_SEARCHES (with a time to wait).
+   */
   findUser: handleUnaryCall<FindUserRequest, FindUserResponse>;
   listDevices: handleUnaryCall<ListDevicesRequest, ListDevicesResponse>;
-  /** Removes one of the acting user's devices, revokes its tokens, closes its socket. */
+  /**
+   * Removes one of the acting user's devices, revokes its tokens, closes its socket.
+   * Refused with DEVICE_NOT_FOUND.
+   */
   removeDevice: handleUnaryCall<RemoveDeviceRequest, RemoveDeviceResponse>;
+  /** Refused with USER_NOT_FOUND, or LIMIT_REACHED (10,000). */
   addContact: handleUnaryCall<AddContactRequest, AddContactResponse>;
   removeContact: handleUnaryCall<RemoveContactRequest, RemoveContactResponse>;
   listContacts: handleUnaryCall<ListContactsRequest, ListContactsResponse>;
+  /**
+   * Their messages, presence and typing no longer reach the acting user. Refused with USER_NOT_FOUND, or LIMIT_REACHED
+   * (10,000).
+   */
   blockUser: handleUnaryCall<BlockUserRequest, BlockUserResponse>;
   unblockUser: handleUnaryCall<UnblockUserRequest, UnblockUserResponse>;
   listBlocks: handleUnaryCall<ListBlocksRequest, ListBlocksResponse>;
@@ -5353,6 +5401,7 @@ export interface AccountServiceServer extends UntypedServiceImplementation {
   importUsers: handleUnaryCall<ImportUsersRequest, ImportUsersResponse>;
   /** For operators (scope `admin`): a new API key. The key itself is shown this once. */
   createApiKey: handleUnaryCall<CreateApiKeyRequest, CreateApiKeyResponse>;
+  /** Refused with API_KEY_NOT_FOUND. */
   revokeApiKey: handleUnaryCall<RevokeApiKeyRequest, RevokeApiKeyResponse>;
   /** For the fleet: whose API key this is. */
   verifyApiKey: handleUnaryCall<VerifyApiKeyRequest, VerifyApiKeyResponse>;
@@ -5369,7 +5418,10 @@ export interface AccountServiceServer extends UntypedServiceImplementation {
 }
 
 export interface AccountServiceClient extends Client {
-  /** Claims a phone number and sends it a one-time code. Needs an app's API key, no user. */
+  /**
+   * Claims a phone number and sends it a one-time code. Needs an app's API key, no user.
+   * Refused with API_KEY_INVALID, API_KEY_SCOPE, TOO_MANY_CODES or SMS_UNAVAILABLE.
+   */
   registerUser(
     request: RegisterUserRequest,
     callback: (error: ServiceError | null, response: RegisterUserResponse) => void,
@@ -5385,7 +5437,10 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RegisterUserResponse) => void,
   ): ClientUnaryCall;
-  /** A new device of a registered number: sends a one-time code. Needs an app's API key, no user. */
+  /**
+   * A new device of a registered number: sends a one-time code. Needs an app's API key, no user.
+   * Refused with API_KEY_INVALID, API_KEY_SCOPE, USER_NOT_FOUND, TOO_MANY_CODES or SMS_UNAVAILABLE.
+   */
   loginUser(
     request: LoginUserRequest,
     callback: (error: ServiceError | null, response: LoginUserResponse) => void,
@@ -5401,7 +5456,10 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LoginUserResponse) => void,
   ): ClientUnaryCall;
-  /** Ends RegisterUser or LoginUser with the code: makes the user (if new) and the device, and gives its tokens. */
+  /**
+   * Ends RegisterUser or LoginUser with the code: makes the user (if new) and the device, and gives its tokens.
+   * Refused with VERIFICATION_NOT_FOUND (unknown, expired, or no tries left).
+   */
   validateAccount(
     request: ValidateAccountRequest,
     callback: (error: ServiceError | null, response: ValidateAccountResponse) => void,
@@ -5420,6 +5478,7 @@ export interface AccountServiceClient extends Client {
   /**
    * A new access token and a new refresh token for the old one, which is then used up. A used-up one that comes again
    * revokes the device's whole family.
+   * Refused with REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED: the device is signed out.
    */
   refreshToken(
     request: RefreshTokenRequest,
@@ -5468,6 +5527,7 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateTicketResponse) => void,
   ): ClientUnaryCall;
+  /** Any user's. Refused with USER_NOT_FOUND. */
   getProfile(
     request: GetProfileRequest,
     callback: (error: ServiceError | null, response: GetProfileResponse) => void,
@@ -5483,6 +5543,7 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetProfileResponse) => void,
   ): ClientUnaryCall;
+  /** Changes the acting user's; fields that are not set stay. Refused with USER_NAME_TAKEN. */
   updateProfile(
     request: UpdateProfileRequest,
     callback: (error: ServiceError | null, response: UpdateProfileResponse) => void,
@@ -5528,7 +5589,10 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdatePrivacyResponse) => void,
   ): ClientUnaryCall;
-  /** Finds a user by user name or phone number (E.164). */
+  /**
+   * Finds a user by user name or phone number (E.164).
+   * Refused with USER_NOT_FOUND, or TOO_MANY_SEARCHES (with a time to wait).
+   */
   findUser(
     request: FindUserRequest,
     callback: (error: ServiceError | null, response: FindUserResponse) => void,
@@ -5559,7 +5623,10 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListDevicesResponse) => void,
   ): ClientUnaryCall;
-  /** Removes one of the acting user's devices, revokes its tokens, closes its socket. */
+  /**
+   * Removes one of the acting user's devices, revokes its tokens, closes its socket.
+   * Refused with DEVICE_NOT_FOUND.
+   */
   removeDevice(
     request: RemoveDeviceRequest,
     callback: (error: ServiceError | null, response: RemoveDeviceResponse) => void,
@@ -5575,6 +5642,7 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveDeviceResponse) => void,
   ): ClientUnaryCall;
+  /** Refused with USER_NOT_FOUND, or LIMIT_REACHED (10,000). */
   addContact(
     request: AddContactRequest,
     callback: (error: ServiceError | null, response: AddContactResponse) => void,
@@ -5620,6 +5688,10 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListContactsResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Their messages, presence and typing no longer reach the acting user. Refused with USER_NOT_FOUND, or LIMIT_REACHED
+   * (10,000).
+   */
   blockUser(
     request: BlockUserRequest,
     callback: (error: ServiceError | null, response: BlockUserResponse) => void,
@@ -5713,6 +5785,7 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateApiKeyResponse) => void,
   ): ClientUnaryCall;
+  /** Refused with API_KEY_NOT_FOUND. */
   revokeApiKey(
     request: RevokeApiKeyRequest,
     callback: (error: ServiceError | null, response: RevokeApiKeyResponse) => void,

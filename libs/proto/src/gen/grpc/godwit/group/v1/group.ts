@@ -3172,11 +3172,14 @@ export const UserConversation: MessageFns<UserConversation> = {
  * Conversations and their members. A change of members, roles or settings is a message in the conversation; the
  * collections here are projections of the log. Calls act for the user named in the `godwit-user` metadata, and are
  * refused with PERMISSION_DENIED (NOT_A_MEMBER, NOT_AN_ADMIN, NOT_THE_OWNER), NOT_FOUND (CONVERSATION_NOT_FOUND,
- * USER_NOT_FOUND, INVITE_NOT_FOUND) or INVALID_ARGUMENT with the field's name.
+ * USER_NOT_FOUND, INVITE_NOT_FOUND) or INVALID_ARGUMENT with the field's name; NOT_A_GROUP for a private conversation.
  */
 export type GroupServiceService = typeof GroupServiceService;
 export const GroupServiceService = {
-  /** A new group with the acting user as its owner. Idempotent by `client_request_id`. */
+  /**
+   * A new group with the acting user as its owner. Idempotent by `client_request_id`.
+   * Refused with USER_NOT_FOUND or GROUP_FULL.
+   */
   createGroup: {
     path: "/godwit.group.v1.GroupService/CreateGroup" as const,
     requestStream: false as const,
@@ -3205,7 +3208,10 @@ export const GroupServiceService = {
     responseSerialize: (value: UpdateGroupResponse): Buffer => Buffer.from(UpdateGroupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateGroupResponse => UpdateGroupResponse.decode(value),
   },
-  /** Adds up to 500 users. Admins, or everyone where the group says so. Those who are members already are left alone. */
+  /**
+   * Adds up to 500 users. Admins, or everyone where the group says so. Those who are members already are left alone.
+   * Refused with GROUP_FULL.
+   */
   addMembers: {
     path: "/godwit.group.v1.GroupService/AddMembers" as const,
     requestStream: false as const,
@@ -3226,7 +3232,10 @@ export const GroupServiceService = {
       Buffer.from(RemoveMembersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveMembersResponse => RemoveMembersResponse.decode(value),
   },
-  /** The acting user goes. An owner hands over first, or is alone. */
+  /**
+   * The acting user goes. An owner hands over first, or is alone.
+   * Refused with OWNER_MUST_TRANSFER.
+   */
   leaveGroup: {
     path: "/godwit.group.v1.GroupService/LeaveGroup" as const,
     requestStream: false as const,
@@ -3236,6 +3245,7 @@ export const GroupServiceService = {
     responseSerialize: (value: LeaveGroupResponse): Buffer => Buffer.from(LeaveGroupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LeaveGroupResponse => LeaveGroupResponse.decode(value),
   },
+  /** Makes a member an admin. Admins. */
   grantAdmin: {
     path: "/godwit.group.v1.GroupService/GrantAdmin" as const,
     requestStream: false as const,
@@ -3245,6 +3255,7 @@ export const GroupServiceService = {
     responseSerialize: (value: GrantAdminResponse): Buffer => Buffer.from(GrantAdminResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GrantAdminResponse => GrantAdminResponse.decode(value),
   },
+  /** Makes an admin a member. The owner. */
   revokeAdmin: {
     path: "/godwit.group.v1.GroupService/RevokeAdmin" as const,
     requestStream: false as const,
@@ -3266,6 +3277,7 @@ export const GroupServiceService = {
       Buffer.from(TransferOwnershipResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TransferOwnershipResponse => TransferOwnershipResponse.decode(value),
   },
+  /** A token with which anybody joins. Admins, or everyone where the group lets everyone add. */
   createInvite: {
     path: "/godwit.group.v1.GroupService/CreateInvite" as const,
     requestStream: false as const,
@@ -3276,6 +3288,7 @@ export const GroupServiceService = {
       Buffer.from(CreateInviteResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateInviteResponse => CreateInviteResponse.decode(value),
   },
+  /** By an admin, or the member who made it. Refused with INVITE_NOT_FOUND. */
   revokeInvite: {
     path: "/godwit.group.v1.GroupService/RevokeInvite" as const,
     requestStream: false as const,
@@ -3286,6 +3299,7 @@ export const GroupServiceService = {
       Buffer.from(RevokeInviteResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeInviteResponse => RevokeInviteResponse.decode(value),
   },
+  /** The acting user becomes a member. Refused with INVITE_NOT_FOUND (unknown, revoked, expired or used up), GROUP_FULL. */
   joinByInvite: {
     path: "/godwit.group.v1.GroupService/JoinByInvite" as const,
     requestStream: false as const,
@@ -3360,23 +3374,37 @@ export const GroupServiceService = {
 } as const;
 
 export interface GroupServiceServer extends UntypedServiceImplementation {
-  /** A new group with the acting user as its owner. Idempotent by `client_request_id`. */
+  /**
+   * A new group with the acting user as its owner. Idempotent by `client_request_id`.
+   * Refused with USER_NOT_FOUND or GROUP_FULL.
+   */
   createGroup: handleUnaryCall<CreateGroupRequest, CreateGroupResponse>;
   getGroup: handleUnaryCall<GetGroupRequest, GetGroupResponse>;
   /** Renames, sets the picture, or changes who may send or add. Admins. */
   updateGroup: handleUnaryCall<UpdateGroupRequest, UpdateGroupResponse>;
-  /** Adds up to 500 users. Admins, or everyone where the group says so. Those who are members already are left alone. */
+  /**
+   * Adds up to 500 users. Admins, or everyone where the group says so. Those who are members already are left alone.
+   * Refused with GROUP_FULL.
+   */
   addMembers: handleUnaryCall<AddMembersRequest, AddMembersResponse>;
   /** Removes up to 500 members. Admins; an admin can be removed by the owner only. */
   removeMembers: handleUnaryCall<RemoveMembersRequest, RemoveMembersResponse>;
-  /** The acting user goes. An owner hands over first, or is alone. */
+  /**
+   * The acting user goes. An owner hands over first, or is alone.
+   * Refused with OWNER_MUST_TRANSFER.
+   */
   leaveGroup: handleUnaryCall<LeaveGroupRequest, LeaveGroupResponse>;
+  /** Makes a member an admin. Admins. */
   grantAdmin: handleUnaryCall<GrantAdminRequest, GrantAdminResponse>;
+  /** Makes an admin a member. The owner. */
   revokeAdmin: handleUnaryCall<RevokeAdminRequest, RevokeAdminResponse>;
   /** The acting owner becomes an admin, the other the owner. */
   transferOwnership: handleUnaryCall<TransferOwnershipRequest, TransferOwnershipResponse>;
+  /** A token with which anybody joins. Admins, or everyone where the group lets everyone add. */
   createInvite: handleUnaryCall<CreateInviteRequest, CreateInviteResponse>;
+  /** By an admin, or the member who made it. Refused with INVITE_NOT_FOUND. */
   revokeInvite: handleUnaryCall<RevokeInviteRequest, RevokeInviteResponse>;
+  /** The acting user becomes a member. Refused with INVITE_NOT_FOUND (unknown, revoked, expired or used up), GROUP_FULL. */
   joinByInvite: handleUnaryCall<JoinByInviteRequest, JoinByInviteResponse>;
   /** The members of a group, by user id, paged. */
   listMembers: handleUnaryCall<ListMembersRequest, ListMembersResponse>;
@@ -3394,7 +3422,10 @@ export interface GroupServiceServer extends UntypedServiceImplementation {
 }
 
 export interface GroupServiceClient extends Client {
-  /** A new group with the acting user as its owner. Idempotent by `client_request_id`. */
+  /**
+   * A new group with the acting user as its owner. Idempotent by `client_request_id`.
+   * Refused with USER_NOT_FOUND or GROUP_FULL.
+   */
   createGroup(
     request: CreateGroupRequest,
     callback: (error: ServiceError | null, response: CreateGroupResponse) => void,
@@ -3441,7 +3472,10 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateGroupResponse) => void,
   ): ClientUnaryCall;
-  /** Adds up to 500 users. Admins, or everyone where the group says so. Those who are members already are left alone. */
+  /**
+   * Adds up to 500 users. Admins, or everyone where the group says so. Those who are members already are left alone.
+   * Refused with GROUP_FULL.
+   */
   addMembers(
     request: AddMembersRequest,
     callback: (error: ServiceError | null, response: AddMembersResponse) => void,
@@ -3473,7 +3507,10 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveMembersResponse) => void,
   ): ClientUnaryCall;
-  /** The acting user goes. An owner hands over first, or is alone. */
+  /**
+   * The acting user goes. An owner hands over first, or is alone.
+   * Refused with OWNER_MUST_TRANSFER.
+   */
   leaveGroup(
     request: LeaveGroupRequest,
     callback: (error: ServiceError | null, response: LeaveGroupResponse) => void,
@@ -3489,6 +3526,7 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LeaveGroupResponse) => void,
   ): ClientUnaryCall;
+  /** Makes a member an admin. Admins. */
   grantAdmin(
     request: GrantAdminRequest,
     callback: (error: ServiceError | null, response: GrantAdminResponse) => void,
@@ -3504,6 +3542,7 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GrantAdminResponse) => void,
   ): ClientUnaryCall;
+  /** Makes an admin a member. The owner. */
   revokeAdmin(
     request: RevokeAdminRequest,
     callback: (error: ServiceError | null, response: RevokeAdminResponse) => void,
@@ -3535,6 +3574,7 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TransferOwnershipResponse) => void,
   ): ClientUnaryCall;
+  /** A token with which anybody joins. Admins, or everyone where the group lets everyone add. */
   createInvite(
     request: CreateInviteRequest,
     callback: (error: ServiceError | null, response: CreateInviteResponse) => void,
@@ -3550,6 +3590,7 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateInviteResponse) => void,
   ): ClientUnaryCall;
+  /** By an admin, or the member who made it. Refused with INVITE_NOT_FOUND. */
   revokeInvite(
     request: RevokeInviteRequest,
     callback: (error: ServiceError | null, response: RevokeInviteResponse) => void,
@@ -3565,6 +3606,7 @@ export interface GroupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RevokeInviteResponse) => void,
   ): ClientUnaryCall;
+  /** The acting user becomes a member. Refused with INVITE_NOT_FOUND (unknown, revoked, expired or used up), GROUP_FULL. */
   joinByInvite(
     request: JoinByInviteRequest,
     callback: (error: ServiceError | null, response: JoinByInviteResponse) => void,
