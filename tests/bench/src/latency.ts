@@ -1,4 +1,4 @@
-import { build, type Histogram } from 'hdr-histogram-js';
+import { build, decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js';
 
 /** Percentiles of a latency, ms. */
 export interface Latency {
@@ -11,7 +11,7 @@ export interface Latency {
 }
 
 export function latencyHistogram(): Histogram {
-  return build({ lowestDiscernibleValue: 1, highestTrackableValue: 120_000_000, numberOfSignificantValueDigits: 3 });
+  return build({ lowestDiscernibleValue: 1, highestTrackableValue: 600_000_000, numberOfSignificantValueDigits: 3 });
 }
 
 /** @param histogram of microseconds */
@@ -25,4 +25,21 @@ export function latencyOf(histogram: Histogram): Latency {
     p999: at(99.9),
     max: histogram.maxValue / 1_000,
   };
+}
+
+/** One latency from what several processes have counted. */
+export function mergedLatency(encoded: readonly string[]): Latency {
+  return latencyOf(mergedHistogram(encoded));
+}
+
+export function mergedHistogram(encoded: readonly string[]): Histogram {
+  const all = latencyHistogram();
+  for (const one of encoded) all.add(decodeFromCompressedBase64(one));
+  return all;
+}
+
+export function latencyOfMs(values: readonly number[]): Latency {
+  const histogram = latencyHistogram();
+  for (const value of values) histogram.recordValue(Math.max(1, Math.round(value * 1_000)));
+  return latencyOf(histogram);
 }

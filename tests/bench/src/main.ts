@@ -1,25 +1,48 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
-import { BenchFleet } from './bench-fleet.js';
-import { runBurst, runIdle, runPrivate, runStartup, type Outcome, type Settings } from './scenarios.js';
+import type { Outcome, Settings } from './outcome.js';
+import { htmlReport } from './report/html-report.js';
+import { textReport } from './report/text-report.js';
+import { runBurst } from './scenarios/burst.js';
+import { runCrowd } from './scenarios/crowd.js';
+import { runGroups } from './scenarios/groups.js';
+import { runIdle } from './scenarios/idle.js';
+import { runPresence } from './scenarios/presence.js';
+import { runPrivate } from './scenarios/private.js';
+import { runStartup } from './scenarios/startup.js';
+import { runStorm } from './scenarios/storm.js';
+import type { Scenario } from './scenarios/scenario.js';
+import type { Results } from './results.js';
 
-const SCENARIOS = { startup: runStartup, private: runPrivate, burst: runBurst, idle: runIdle } as const;
-type Scenario = keyof typeof SCENARIOS;
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  startup: runStartup,
+  private: runPrivate,
+  burst: runBurst,
+  groups: runGroups,
+  crowd: runCrowd,
+  presence: runPresence,
+  storm: runStorm,
+  idle: runIdle,
+};
 
 interface Options {
-  readonly rate: number;
+  readonly rate?: number;
   readonly seconds: number;
   readonly warmup: number;
+  readonly repeats: number;
   readonly sockets: number;
   readonly payload: number;
+  readonly replicas: number;
+  readonly scale: number;
+  readonly profile?: boolean;
   readonly out: string;
 }
 
 async function bench(names: string[], options: Options): Promise<void> {
-  const chosen = (names.length === 0 ? Object.keys(SCENARIOS) : names) as Scenario[];
+  const chosen = names.length === 0 ? Object.keys(SCENARIOS) : names;
   const unknown = chosen.filter((name) => !Object.hasOwn(SCENARIOS, name));
   if (unknown.length > 0) {
     throw new InvalidArgumentError(`no scenario ${unknown.join(', ')}: there are ${Object.keys(SCENARIOS).join(', ')}`);
@@ -28,38 +51,39 @@ async function bench(names: string[], options: Options): Promise<void> {
     rate: options.rate,
     seconds: options.seconds,
     warmupSeconds: options.warmup,
+    repeats: options.repeats,
     sockets: options.sockets,
     payloadBytes: options.payload,
+    replicas: options.replicas,
+    scale: options.scale,
+    profiles: options.profile === true ? join(options.out, 'profiles') : undefined,
   };
   const machine = `${String(cpus().length)} x ${cpus()[0]?.model ?? 'unknown'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`;
   console.log(`${machine}; everything on this machine, generator included.`);
-  console.log(`Limits lifted for the bench: ${Object.keys(LIFTED_EDGE_LIMITS).join(', ')}.\n`);
-  const outcomes: Outcome[] = [];
-  const fleet = await BenchFleet.start();
-  try {
-    for (const name of chosen) {
-      const outcome = await SCENARIOS[name](fleet, settings);
-      outcomes.push(outcome);
-      print(outcome);
-    }
-  } finally {
-    await fleet[Symbol.asyncDispose]();
-  }
-  await mkdir(dirname(options.out), { recursive: true });
-  await writeFile(
-    options.out,
-    JSON.stringify({ machine, at: new Date().toISOString(), settings, outcomes }, undefined, 2),
+  console.log(
+    `Raised for the bench: ${Object.entries(LIFTED_EDGE_LIMITS)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ')}\n`,
   );
-  console.log(`All figures: ${options.out}`);
+  const outcomes: Outcome[] = [];
+  for (const name of chosen) {
+    const outcome = await SCENARIOS[name]?.({ settings, say });
+    if (outcome === undefined) continue;
+    outcomes.push(outcome);
+    console.log(`\n${textReport(outcome)}`);
+    await write(options.out, { machine, at: new Date().toISOString(), settings, raised: LIFTED_EDGE_LIMITS, outcomes });
+  }
 }
 
-function print({ scenario, lines }: Outcome): void {
-  const width = Math.max(...lines.map(({ what }) => what.length));
-  console.log(scenario);
-  for (const { what, value, goal } of lines) {
-    console.log(`  ${what.padEnd(width)}  ${value.padStart(22)}${goal === '' ? '' : `   (goal ${goal})`}`);
-  }
-  console.log();
+function say(text: string): void {
+  console.log(text);
+}
+
+async function write(folder: string, results: Results): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'results.json'), JSON.stringify(results, undefined, 2));
+  await writeFile(join(folder, 'index.html'), htmlReport(results));
+  console.log(`Written: ${join(folder, 'index.html')} and results.json beside it.`);
 }
 
 const number = (text: string): number => {
@@ -69,13 +93,22 @@ const number = (text: string): number => {
 };
 
 await new Command('npm run bench --')
-  .description('Measures a fleet of its own on this machine, servers and generator included.')
+  .description('Measures fleets of its own on this machine, servers and generators included.')
   .argument('[scenarios...]', Object.keys(SCENARIOS).join(', '))
-  .option('--rate <n>', 'messages a second for `private`', number, 200)
-  .option('--seconds <n>', 'measured time', number, 20)
-  .option('--warmup <n>', 'seconds before that, not counted', number, 5)
-  .option('--sockets <n>', 'for `idle`', number, 10_000)
+  .option('--rate <n>', '`private` at this many messages a second only, without searching the best rate', number)
+  .option('--seconds <n>', 'measured time of each measurement', number, 10)
+  .option('--warmup <n>', 'seconds before it, not counted', number, 3)
+  .option('--repeats <n>', 'measurements of which the median is shown', number, 3)
+  .option('--sockets <n>', 'for `idle`', number, 200_000)
   .option('--payload <n>', 'bytes of text in a message', number, 128)
-  .option('--out <file>', 'JSON with all figures', '.godwit/bench.json')
+  .option('--replicas <n>', 'how many each of edge, router, message-store and session', number, 1)
+  .option(
+    '--scale <n>',
+    'part of the clients of `groups`, `crowd`, `presence` and `storm`: 0.1 for a quick look',
+    number,
+    1,
+  )
+  .option('--profile', 'write a CPU profile of each service for each measurement (and slow it down by that)')
+  .option('--out <folder>', 'where JSON and HTML go', '.godwit/bench')
   .action(bench)
   .parseAsync();

@@ -1,0 +1,32 @@
+/** Whether the system keeps up with this rate. */
+export type Holds = (rate: number) => Promise<boolean>;
+
+export interface Search {
+  readonly from: number;
+  readonly to: number;
+  /** How close to the limit the answer is to come, as a part of it. */
+  readonly precision: number;
+  /** Factor between the first steps. */
+  readonly step: number;
+}
+
+/**
+ * The highest rate that holds: in steps up until one does not, then between the two. A rate that fails is tried once
+ * more, for a machine hiccups. 0: not even the first one holds.
+ */
+export async function searchRate(holds: Holds, { from, to, precision, step }: Search): Promise<number> {
+  const holdsAtLast = async (rate: number): Promise<boolean> => (await holds(rate)) || (await holds(rate));
+  let good = 0;
+  let bad = Infinity;
+  for (let rate = from; rate <= to && bad === Infinity; rate = Math.round(rate * step)) {
+    if (await holdsAtLast(rate)) good = rate;
+    else bad = rate;
+  }
+  if (good === 0 || bad === Infinity) return good;
+  while (bad - good > good * precision) {
+    const middle = Math.round((good + bad) / 2);
+    if (await holdsAtLast(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
