@@ -1,4 +1,5 @@
 import { isConversationId } from '@godwit/ids/conversation';
+import { cutPage } from './answer-size.js';
 import type { Conversations } from './conversations.js';
 import { isAdmin } from './conversation.js';
 import { contains, type Interval } from './intervals.js';
@@ -83,7 +84,7 @@ export class History {
     checkRange(query);
     const bounded = { ...query, limit: messageLimit('limit', limit) };
     const intervals = await this.#intervalsOf(userId, query.conversationId);
-    return readVisible(this.#options.log, bounded, intervals);
+    return cutPage(await readVisible(this.#options.log, bounded, intervals), query.newestFirst);
   }
 
   async receipts({ userId, conversationId, seq, pageSize, pageToken }: ReceiptsQuery): Promise<ReceiptsPage> {

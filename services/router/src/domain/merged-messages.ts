@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { fitting } from './answer-size.js';
 import type { ConversationSource, LogQuery, MessageLog, StoredMessage, UserConversation } from './ports.js';
 import { readVisible } from './read-visible.js';
 import { invalid, Refused } from './refusal.js';
@@ -90,7 +91,7 @@ export class MergedMessages {
     );
     const direction = query.newestFirst ? -1 : 1;
     const merged = found.flatMap(({ messages }) => messages).sort((a, b) => direction * comparePlaces(a, b));
-    const messages = merged.slice(0, query.count);
+    const messages = fitting(merged.slice(0, query.count));
     const last = messages.at(-1);
     const more = merged.length > messages.length || found.some((page) => page.more);
     return { messages, nextPageToken: more && last !== undefined ? encodePlace(last) : '' };
