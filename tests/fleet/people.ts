@@ -6,11 +6,12 @@ import { fixedToken } from '@godwit/client/tokens';
 import { newId } from '@godwit/ids/id';
 import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
 import { Stack, type StackOptions } from '@godwit/local-stack/stack';
-import { AccountServiceClient, type ImportUsersResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
+import { AccountServiceClient } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { watchMongoProfile, type MongoProfileWatch } from '@godwit/testkit/mongo-profile-watcher';
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { ForeignClient } from './foreign-client.js';
+import { teamCall } from './team-call.js';
 
 /** Of the fleets of these tests: each has servers of its own. */
 const NAMESPACE = 'godwit';
@@ -76,8 +77,6 @@ export class Fleet {
   /** New users, each with the same number of devices. */
   async people(count: number, devices = 1, tokenValidSeconds = 3_600): Promise<Person[]> {
     const client = new AccountServiceClient(this.stack.grpcAddress('account-0'), credentials.createInsecure());
-    const metadata = new Metadata();
-    metadata.set('x-api-key', this.stack.secrets.adminApiKey);
     const users = Array.from({ length: count }, () => ({
       externalId: newId(),
       phone: '',
@@ -85,13 +84,11 @@ export class Fleet {
       displayName: '',
     }));
     try {
-      const response = await new Promise<ImportUsersResponse>((resolve, reject) => {
-        const request = { users, devicesPerUser: devices, tokenValidSeconds };
-        client.importUsers(request, metadata, { deadline: Date.now() + 30_000 }, (error, answer) => {
-          if (error === null) resolve(answer);
-          else reject(error);
-        });
-      });
+      const response = await teamCall(
+        client.importUsers.bind(client),
+        { users, devicesPerUser: devices, tokenValidSeconds },
+        { apiKey: this.stack.secrets.adminApiKey },
+      );
       return response.users.map(({ userId, devices: made, refusedReason }) => {
         if (refusedReason !== '') throw new Error(`not imported: ${refusedReason}`);
         return { userId, devices: made.map((device) => ({ userId, ...device })) };

@@ -21,7 +21,7 @@ export interface FleetCalls {
 
 type FleetHandlers = Pick<
   Handlers<typeof AccountServiceService>,
-  'verifyApiKey' | 'getJwks' | 'redeemTicket' | 'checkDevice' | 'getUserDevices' | 'getRelations'
+  'verifyApiKey' | 'getJwks' | 'redeemTicket' | 'getUserDevices' | 'getRelations'
 >;
 
 const MAX_USERS = 1_000;
@@ -41,9 +41,6 @@ export const fleetHandlers = (calls: FleetCalls): FleetHandlers => ({
       tokenExpiresAtMs: redeemed?.tokenExpiresAt ?? 0,
     };
   },
-  checkDevice: async ({ userId, deviceId }) => ({
-    valid: await calls.devices.stands(readId(userId, 'user_id'), readId(deviceId, 'device_id')),
-  }),
   getUserDevices: async ({ userIds }) => {
     const ids = readIds(userIds, 'user_ids', MAX_USERS);
     const [users, devices] = await Promise.all([calls.users.findMany(ids), calls.devices.listOf(ids)]);

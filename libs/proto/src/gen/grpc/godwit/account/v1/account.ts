@@ -375,15 +375,6 @@ export interface RedeemTicketResponse {
   tokenExpiresAtMs: number;
 }
 
-export interface CheckDeviceRequest {
-  userId: string;
-  deviceId: string;
-}
-
-export interface CheckDeviceResponse {
-  valid: boolean;
-}
-
 export interface GetUserDevicesRequest {
   /** At most 1,000. */
   userIds: string[];
@@ -4415,128 +4406,6 @@ export const RedeemTicketResponse: MessageFns<RedeemTicketResponse> = {
   },
 };
 
-function createBaseCheckDeviceRequest(): CheckDeviceRequest {
-  return { userId: "", deviceId: "" };
-}
-
-export const CheckDeviceRequest: MessageFns<CheckDeviceRequest> = {
-  encode(message: CheckDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.userId !== "") {
-      writer.uint32(10).string(message.userId);
-    }
-    if (message.deviceId !== "") {
-      writer.uint32(18).string(message.deviceId);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): CheckDeviceRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCheckDeviceRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.userId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.deviceId = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<CheckDeviceRequest>): CheckDeviceRequest {
-    return CheckDeviceRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CheckDeviceRequest>): CheckDeviceRequest {
-    const message = createBaseCheckDeviceRequest();
-    message.userId = object.userId ?? "";
-    message.deviceId = object.deviceId ?? "";
-    return message;
-  },
-};
-
-function createBaseCheckDeviceResponse(): CheckDeviceResponse {
-  return { valid: false };
-}
-
-export const CheckDeviceResponse: MessageFns<CheckDeviceResponse> = {
-  encode(message: CheckDeviceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.valid !== false) {
-      writer.uint32(8).bool(message.valid);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): CheckDeviceResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCheckDeviceResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.valid = reader.bool();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<CheckDeviceResponse>): CheckDeviceResponse {
-    return CheckDeviceResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CheckDeviceResponse>): CheckDeviceResponse {
-    const message = createBaseCheckDeviceResponse();
-    message.valid = object.valid ?? false;
-    return message;
-  },
-};
-
 function createBaseGetUserDevicesRequest(): GetUserDevicesRequest {
   return { userIds: [] };
 }
@@ -5306,16 +5175,6 @@ export const AccountServiceService = {
       Buffer.from(RedeemTicketResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RedeemTicketResponse => RedeemTicketResponse.decode(value),
   },
-  /** For edges: whether the device of a token still stands. */
-  checkDevice: {
-    path: "/godwit.account.v1.AccountService/CheckDevice" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: CheckDeviceRequest): Buffer => Buffer.from(CheckDeviceRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): CheckDeviceRequest => CheckDeviceRequest.decode(value),
-    responseSerialize: (value: CheckDeviceResponse): Buffer => Buffer.from(CheckDeviceResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): CheckDeviceResponse => CheckDeviceResponse.decode(value),
-  },
   /** For the fleet: which of these users exist, and their devices. Removed devices are left out. Majority read. */
   getUserDevices: {
     path: "/godwit.account.v1.AccountService/GetUserDevices" as const,
@@ -5409,8 +5268,6 @@ export interface AccountServiceServer extends UntypedServiceImplementation {
   getJwks: handleUnaryCall<GetJwksRequest, GetJwksResponse>;
   /** For edges: uses a ticket up. */
   redeemTicket: handleUnaryCall<RedeemTicketRequest, RedeemTicketResponse>;
-  /** For edges: whether the device of a token still stands. */
-  checkDevice: handleUnaryCall<CheckDeviceRequest, CheckDeviceResponse>;
   /** For the fleet: which of these users exist, and their devices. Removed devices are left out. Majority read. */
   getUserDevices: handleUnaryCall<GetUserDevicesRequest, GetUserDevicesResponse>;
   /** For the fleet: how users stand to each other. */
@@ -5848,22 +5705,6 @@ export interface AccountServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RedeemTicketResponse) => void,
-  ): ClientUnaryCall;
-  /** For edges: whether the device of a token still stands. */
-  checkDevice(
-    request: CheckDeviceRequest,
-    callback: (error: ServiceError | null, response: CheckDeviceResponse) => void,
-  ): ClientUnaryCall;
-  checkDevice(
-    request: CheckDeviceRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: CheckDeviceResponse) => void,
-  ): ClientUnaryCall;
-  checkDevice(
-    request: CheckDeviceRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: CheckDeviceResponse) => void,
   ): ClientUnaryCall;
   /** For the fleet: which of these users exist, and their devices. Removed devices are left out. Majority read. */
   getUserDevices(
