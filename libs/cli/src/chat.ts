@@ -49,6 +49,7 @@ class Chat {
   readonly #typing: TypingStatus;
   /** Lines appear in the order of their events, though names have to be looked up for some. */
   #tail: Promise<void> = Promise.resolve();
+  readonly #online = new Map<string, boolean>();
   #lastOwn = 0;
   #typedAt = 0;
   #wasOnline = false;
@@ -71,9 +72,9 @@ class Chat {
 
   async run(): Promise<void> {
     const { client, conversationId, names } = this.#parts;
+    this.#note(`Chat with ${pc.bold(await names.title(conversationId))}. /help for help, /quit to leave.`);
     this.#listen();
     await connect(client);
-    this.#note(`Chat with ${pc.bold(await names.title(conversationId))}. /help for help, /quit to leave.`);
     await this.#watch();
     for await (const line of this.#screen.lines()) {
       const input = parseChatInput(line);
@@ -115,6 +116,9 @@ class Chat {
       });
     });
     client.on('presence', ({ userId, online, lastSeenMs }) => {
+      // After a reconnect the state comes again.
+      if (this.#online.get(userId) === online) return;
+      this.#online.set(userId, online);
       this.#queue(async () => {
         const away = lastSeenMs === 0 ? 'offline' : `away, last seen ${ago(lastSeenMs)}`;
         this.#note(`${await names.show(userId)} is ${online ? 'online' : away}`);
@@ -135,7 +139,7 @@ class Chat {
     const { client, conversationId, names } = this.#parts;
     const here = message.conversationId === conversationId;
     const line = this.#json ? '' : await renderMessage(message, names);
-    this.#typing.stopped(await names.show(message.from.userId));
+    this.#typing.wrote(await names.show(message.from.userId));
     const title = here || this.#json ? '' : `${pc.dim(`[${await names.title(message.conversationId)}]`)} `;
     this.#print(title + line, { event: 'message', ...plainText(message) });
     if (here && this.#interactive) client.read(conversationId, message.seq);
@@ -209,6 +213,7 @@ class Chat {
         content: payloadOf(outgoing).content,
         kind: payloadOf(outgoing).content.case ?? 'unknown',
       };
+      await this.#turnOf(sent.seq);
       this.#queue(async () => {
         if (!this.#json) this.#print(`${await renderMessage(message, names)} ${pc.green('✓')}`, undefined);
         this.#tick(this.#ticks.sent(sent.seq));
@@ -216,6 +221,13 @@ class Chat {
     } finally {
       clearTimeout(slow);
     }
+  }
+
+  /** An ack may be faster than the message before it: the own one is shown at its place all the same. */
+  async #turnOf(seq: number): Promise<void> {
+    const { client, conversationId } = this.#parts;
+    const until = Date.now() + FAREWELL_MS;
+    while (client.seen(conversationId) < seq && Date.now() < until) await delay(20);
   }
 
   #marked(mark: Mark): void {

@@ -76,6 +76,8 @@ describe('TypingStatus', () => {
     status.stopped('bob');
     status.stopped('bob');
     vi.advanceTimersByTime(6_000);
+    status.wrote('bob');
+    status.typing('bob');
     expect(shown).toEqual(['bob is typing…', 'bob, carol are typing…', 'carol is typing…', '']);
     vi.useRealTimers();
   });

@@ -118,11 +118,11 @@ function addMemberCommands(group: Command, session: WithSession): void {
       s.output.result(await s.call('leaveGroup', { conversationId }), 'left');
     });
   const roles = [
-    ['grant', 'make a member an admin', 'grantAdmin'],
-    ['revoke', 'make an admin a member (owner)', 'revokeAdmin'],
-    ['transfer', 'make another member the owner (owner)', 'transferOwnership'],
+    ['grant', 'make a member an admin', 'grantAdmin', 'is an admin now'],
+    ['revoke', 'make an admin a member (owner)', 'revokeAdmin', 'is a member now'],
+    ['transfer', 'make another member the owner (owner)', 'transferOwnership', 'is the owner now'],
   ] as const;
-  for (const [name, description, call] of roles) {
+  for (const [name, description, call, now] of roles) {
     group
       .command(`${name} <group> <user>`)
       .description(description)
@@ -130,7 +130,7 @@ function addMemberCommands(group: Command, session: WithSession): void {
         const s = session(self);
         const names = new Names(s);
         const [conversationId, userId] = await Promise.all([names.group(to), names.user(user)]);
-        s.output.result(await s.call(call, { conversationId, userId }), 'done');
+        s.output.result(await s.call(call, { conversationId, userId }), `${await names.show(userId)} ${now}`);
       });
   }
 }

@@ -225,7 +225,8 @@ async function receipts(s: Session, to: string, seq: number | undefined): Promis
           tick(readSeq),
         ]),
       );
-  s.output.result(marks, table([['member', 'has', 'has read'], ...rows]));
+  const none = 'nobody else has anything of it yet';
+  s.output.result(marks, rows.length === 0 ? none : table([['member', 'has', 'has read'], ...rows]));
 }
 
 async function presence(s: Session, users: string[]): Promise<void> {
