@@ -21,6 +21,16 @@ if docker info >/dev/null 2>&1; then TOOL=docker
 elif command -v buildah >/dev/null; then TOOL=buildah
 else echo "Neither a docker daemon nor buildah is here: install one of them (Debian: apt-get install buildah)." >&2; exit 1; fi
 
+# What is built is the tree as it is now: a file that changes meanwhile would make every service a build of its own.
+CONTEXT=$(mktemp -d)
+trap 'rm -rf "$CONTEXT"' EXIT
+if git rev-parse --git-dir >/dev/null 2>&1; then
+  # Tests are left out but for their package.json, which the lock file speaks of.
+  git ls-files -z --cached --others --exclude-standard -- package.json pnpm-lock.yaml pnpm-workspace.yaml \
+    tsconfig.json tsconfig.base.json deploy libs services proto ':(glob)tests/*/package.json' ':(exclude,glob)**/test/**' |
+    tar --create --null --files-from=- --ignore-failed-read 2>/dev/null | tar --extract --directory="$CONTEXT"
+else CONTEXT=.; trap - EXIT; fi
+
 ARGS=()
 base() {
   local from=${GODWIT_BASE:-}
@@ -35,13 +45,13 @@ base() {
 
 build() {
   local image=$PREFIX/$1:$TAG args=(--build-arg "SERVICE=$1" --build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION" "${ARGS[@]}")
-  if [ $TOOL = docker ]; then docker build --quiet -f deploy/Dockerfile -t "$image" "${args[@]}" .
+  if [ $TOOL = docker ]; then docker build --quiet -f deploy/Dockerfile -t "$image" "${args[@]}" "$CONTEXT"
   else
     # What the host trusts, the build does, too: companies have authorities of their own.
     local ca=/etc/ssl/certs/ca-certificates.crt
     [ ! -f $ca ] || args+=(--volume "$ca:$ca:ro" --build-arg "NODE_EXTRA_CA_CERTS=$ca")
     buildah build --layers --isolation chroot --network host --format docker --quiet --timestamp 0 \
-      --ignorefile deploy/Dockerfile.dockerignore -f deploy/Dockerfile -t "$image" "${args[@]}" .
+      --ignorefile deploy/Dockerfile.dockerignore -f deploy/Dockerfile -t "$image" "${args[@]}" "$CONTEXT"
   fi
 }
 

@@ -223,7 +223,8 @@ function write(folder) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = path.join(HERE, 'generated');
-  if (!process.argv.includes('--check')) write(folder);
+  if (process.argv.includes('--arrows')) console.log(JSON.stringify(readArrows(readFileSync(TABLE, 'utf8'))));
+  else if (!process.argv.includes('--check')) write(folder);
   else if (staleFiles(folder).length > 0) {
     console.error(`not what docs/architecture.md says (run generate.mjs): ${staleFiles(folder).join(', ')}`);
     process.exitCode = 1;

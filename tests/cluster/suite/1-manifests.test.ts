@@ -1,0 +1,61 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { kubectl, ROOT, run, succeed } from './kubectl.js';
+
+const OVERLAYS = ['ci', 'dev', 'prod', 'staging'];
+
+/** kube-score's rules that don't fit, and why. */
+const IGNORED = [
+  // Tags are a version and a commit, and never move.
+  'container-image-pull-policy',
+  // CPU has requests only: throttling would show as latency of every message (k8s/README.md).
+  'container-resources',
+];
+
+const build = (overlay: string): Promise<string> => succeed('kubectl', ['kustomize', `k8s/overlays/${overlay}`]);
+
+describe('every overlay', () => {
+  beforeAll(async () => {
+    // What the dry runs need to be there: namespaces, and the kinds of cert-manager.
+    await kubectl('apply', '--server-side', '-f', 'tests/cluster/crds.yaml');
+    await kubectl('wait', '--for=condition=Established', 'crd/certificates.cert-manager.io', '--timeout=60s');
+    await kubectl('wait', '--for=condition=Established', 'crd/clusterissuers.cert-manager.io', '--timeout=60s');
+    const namespaces = ['k8s/base/fleet', 'k8s/components/data-namespace/namespace.yaml'];
+    for (const [index, from] of namespaces.entries())
+      await kubectl('apply', '--server-side', index === 0 ? '-k' : '-f', from);
+  });
+
+  it('is tested here', async () => {
+    expect((await readdir(path.join(ROOT, 'k8s/overlays'))).sort()).toEqual(OVERLAYS);
+  });
+
+  it.each(OVERLAYS)('%s is taken by the API server, without a warning', async (overlay) => {
+    const args = ['apply', '--server-side', '--dry-run=server', '--warnings-as-errors', '-f', '-'];
+    const { code, stderr } = await run('kubectl', args, await build(overlay));
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+
+  it.each(OVERLAYS)('%s has nothing critical for kube-score', async (overlay) => {
+    const ignore = IGNORED.flatMap((rule) => ['--ignore-test', rule]);
+    const { code, stdout } = await run('kube-score', ['score', ...ignore, '-o', 'ci', '-'], await build(overlay));
+    expect(stdout.split('\n').filter((line) => line.startsWith('[CRITICAL]'))).toEqual([]);
+    expect(code).toBe(0);
+  });
+
+  it.each(OVERLAYS)('%s names as many nodes as it has replicas', async (overlay) => {
+    const text = await build(overlay);
+    for (const service of ['message-store', 'router', 'session']) {
+      const variable = `GODWIT_${service.toUpperCase().replaceAll('-', '_')}_NODES`;
+      const [line] = new RegExp(`^ +${variable}: .*$`, 'm').exec(text) ?? [''];
+      const names = [...line.matchAll(/([\w-]+)=[\w-]+\./g)].map(([, name]) => name);
+      const documents = text.split(/^---$/m);
+      const workload = documents.find(
+        (one) => one.includes('kind: StatefulSet') && one.includes(`\n  name: ${service}\n`),
+      );
+      const replicas = Number(/\n {2}replicas: (\d+)/.exec(workload ?? '')?.[1]);
+      expect(names).toEqual(Array.from({ length: replicas }, (_, index) => `${service}-${String(index)}`));
+    }
+  });
+});

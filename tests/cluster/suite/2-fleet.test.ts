@@ -1,0 +1,181 @@
+import { mkdtemp } from 'node:fs/promises';
+import path from 'node:path';
+import { waitFor } from '@godwit/testkit/wait-for';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  kubectl,
+  podsOf,
+  rolledOut,
+  run,
+  SCRATCH,
+  SERVICES,
+  somePod,
+  STATEFUL,
+  succeed,
+  namespaceOf,
+} from './kubectl.js';
+import { Chat, Cli } from './people.js';
+
+const KIND = new Map(SERVICES.map((service) => [service, STATEFUL.includes(service) ? 'statefulset' : 'deployment']));
+
+let chat: Chat | undefined;
+
+beforeAll(async () => {
+  const manifests = await succeed('kubectl', ['kustomize', 'k8s/overlays/ci']);
+  // Certificates go into namespaces, which come first.
+  await kubectl('apply', '--server-side', '-k', 'k8s/base/fleet');
+  await succeed('tests/cluster/certificates.sh', [path.join(SCRATCH, 'certificates')]);
+  await succeed('kubectl', ['apply', '--server-side', '-f', '-'], manifests);
+}, 120_000);
+
+afterEach(async ({ task }) => {
+  await chat?.close();
+  chat = undefined;
+  if (task.result?.state === 'fail') console.log(await state());
+});
+
+/** For the reader of a failed test: the pods, and what the unhappy ones said last. */
+async function state(): Promise<string> {
+  const { stdout } = await run('kubectl', ['get', 'pods', '-A', '-o', 'wide']);
+  const parts = [stdout];
+  for (const service of SERVICES) {
+    const selector = `app.kubernetes.io/name=${service}`;
+    const logs = await run('kubectl', ['-n', namespaceOf(service), 'logs', '-l', selector, '--tail=40', '--prefix']);
+    parts.push(
+      ...logs.stdout
+        .split('\n')
+        .filter((line) => /"level":"(warn|error|fatal)"/.test(line))
+        .slice(-8),
+    );
+  }
+  return parts.join('\n').slice(-12_000);
+}
+
+async function chatting(): Promise<Chat> {
+  chat = await Chat.begin();
+  await chat.more(20);
+  return chat;
+}
+
+describe('the rollout', () => {
+  it('prepares the stores', async () => {
+    await kubectl('-n', 'godwit', 'wait', '--for=condition=Complete', 'job/setup', '--timeout=300s');
+    const log = await kubectl('-n', 'godwit', 'logs', 'job/setup', '--tail=20');
+    expect(log).toContain('the stores are ready');
+  }, 320_000);
+
+  it.each(SERVICES)(
+    '%s comes up',
+    async (service) => {
+      await rolledOut(service, 300);
+    },
+    310_000,
+  );
+
+  it('prepares the stores again, which changes nothing', async () => {
+    await kubectl('-n', 'godwit', 'delete', 'job', 'setup');
+    await succeed(
+      'kubectl',
+      ['apply', '--server-side', '-f', '-'],
+      await succeed('kubectl', ['kustomize', 'k8s/overlays/ci']),
+    );
+    await kubectl('-n', 'godwit', 'wait', '--for=condition=Complete', 'job/setup', '--timeout=120s');
+    expect(await kubectl('-n', 'godwit', 'logs', 'job/setup', '--tail=20')).toContain('the replica set was there');
+  });
+});
+
+describe('people outside the cluster', () => {
+  it('register, chat and read with the CLI', async () => {
+    const cli = new Cli(await mkdtemp(path.join(SCRATCH, 'home-')));
+    await cli.register('alice', '+12025550101');
+    await cli.register('bob', '+12025550102');
+    const listening = cli.start('--profile', 'bob', 'listen', '--count', '1');
+    const sent = await cli.run('--profile', 'alice', 'send', '@bob', 'landed in Auckland');
+    expect(sent).toMatch(/sent|delivered|read/);
+    expect(await listening.end()).toContain('landed in Auckland');
+    expect(await cli.run('--profile', 'bob', 'history', '@alice')).toContain('landed in Auckland');
+    await cli.run('--profile', 'bob', 'send', '@alice', 'how was it');
+    expect(await cli.run('--profile', 'alice', 'history', '@bob')).toContain('how was it');
+    expect(await cli.run('--profile', 'alice', 'status')).toMatch(/edge/i);
+  });
+});
+
+describe('while people chat', () => {
+  it.each(['edge', 'router', 'message-store', 'session', 'group', 'account'])(
+    'a pod of %s is deleted, and nothing is lost',
+    async (service) => {
+      const running = await chatting();
+      const { name, namespace } = await somePod(service);
+      await kubectl('-n', namespace, 'delete', 'pod', name, '--wait=false');
+      await running.more(20, 120_000);
+      await rolledOut(service);
+      await running.more(20);
+      await running.end();
+    },
+  );
+
+  it('a pod of router is killed without a word, and nothing is lost', async () => {
+    const running = await chatting();
+    const { name, namespace } = await somePod('router');
+    await kubectl('-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force');
+    await running.more(20, 120_000);
+    await rolledOut('router');
+    await running.end();
+  });
+
+  it('router is rolled to another version, and back, and nothing is lost', async () => {
+    const running = await chatting();
+    await kubectl('-n', 'godwit', 'set', 'image', 'statefulset/router', 'service=localhost/godwit/router:ci-next');
+    await rolledOut('router');
+    await running.more(20, 120_000);
+    const images = await kubectl(
+      '-n',
+      'godwit',
+      'get',
+      'pods',
+      '-l',
+      'app.kubernetes.io/name=router',
+      '-o',
+      'jsonpath={..image}',
+    );
+    expect(images).toContain('router:ci-next');
+    await kubectl('-n', 'godwit', 'rollout', 'undo', 'statefulset/router');
+    await rolledOut('router');
+    await running.more(20, 120_000);
+    await running.end();
+  });
+
+  it('the edges are rolled, and every client finds another one', async () => {
+    const running = await chatting();
+    await kubectl('-n', 'godwit-edge', 'rollout', 'restart', `${KIND.get('edge') ?? ''}/edge`);
+    await rolledOut('edge');
+    await running.more(20, 120_000);
+    await running.end();
+  });
+
+  it('a drain takes one edge at a time, waits for its successor, and loses nothing', async () => {
+    const running = await chatting();
+    const node = (await kubectl('get', 'nodes', '-o', 'jsonpath={.items[0].metadata.name}')).trim();
+    const before = (await podsOf('edge')).map(({ name }) => name);
+    const selector = '--pod-selector=app.kubernetes.io/name=edge';
+    const draining = run('kubectl', ['drain', node, selector, '--delete-emptydir-data', '--timeout=150s']);
+    try {
+      await waitFor(async () => (await podsOf('edge')).some(({ name }) => !before.includes(name)), {
+        timeoutMs: 60_000,
+        what: 'one edge evicted',
+      });
+      // There is no other node: its successor waits, and the budget holds the other edge where it is.
+      await running.more(50, 60_000);
+      expect((await podsOf('edge')).filter(({ name }) => before.includes(name))).toHaveLength(1);
+    } finally {
+      await kubectl('uncordon', node);
+    }
+    const { code, stderr } = await draining;
+    expect(stderr).toMatch(/Cannot evict pod|PodDisruptionBudget|disruption budget/i);
+    expect(code).toBe(0);
+    await rolledOut('edge');
+    await running.more(20);
+    await running.end();
+    expect((await podsOf('edge')).filter(({ name }) => before.includes(name))).toEqual([]);
+  });
+});
