@@ -8,6 +8,7 @@ const ssr = { resolve: { conditions, externalConditions: ['source', 'node'] } };
 const testOf = ['{libs,services}/*/test/**', 'deploy/*/test/**', 'tests/*/test/**'];
 const unit = testOf.map((folder) => `${folder}/*.test.ts`);
 const integration = testOf.map((folder) => `${folder}/*.int.test.ts`);
+const fleet = ['tests/fleet/**/*.test.ts', 'tests/faults/test/**/*.fleet.test.ts'];
 
 export default defineConfig({
   test: {
@@ -18,7 +19,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: unit,
-          exclude: [...integration, '**/node_modules/**'],
+          exclude: [...integration, ...fleet, '**/node_modules/**'],
           sequence: { groupOrder: 0 },
         },
       },
@@ -40,7 +41,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'fleet',
-          include: ['tests/fleet/**/*.test.ts'],
+          include: fleet,
           exclude: ['**/node_modules/**'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -35,6 +35,8 @@ import { createTelemetry, observePending, type Telemetry } from './telemetry.js'
 
 export interface RouterOverrides extends Partial<RouterPorts> {
   readonly clock?: Clock;
+  /** Ports that stand before the real ones. */
+  readonly around?: (real: RouterPorts) => Partial<RouterPorts>;
 }
 
 export interface Router {
@@ -63,7 +65,8 @@ export const startRouter = async (
   const clock = overrides.clock ?? systemClock;
   const bus = openBus(parts);
   const account = openPool(parts, AccountServiceService, config.peers.account);
-  const ports = { ...createPorts(parts, bus, account), ...overrides };
+  const real = createPorts(parts, bus, account);
+  const ports = { ...real, ...overrides, ...overrides.around?.(real) };
   const rules = createRules({ config, ports, telemetry, clock });
   life.onStop('drain', 'pending work', () => rules.stop());
   followFacts({ bus, conversations: rules.conversations, relations: rules.relations });

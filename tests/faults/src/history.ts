@@ -7,11 +7,18 @@ export interface History {
   readonly events: readonly ClientEvent[];
   readonly faults: readonly FaultRecord[];
   readonly log: LogSnapshot;
+  /** Times in which others took the machine's CPUs: lateness says nothing about the fleet then. */
+  readonly busy: readonly Span[];
   /** Marks as MongoDB held them at majority, sampled; only what differed from the sample before. */
   readonly marks: readonly MarkSample[];
   /** When the workload stopped offering, and when everything was brought together and looked at. */
   readonly quietAt: number;
   readonly endAt: number;
+}
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface DeviceInfo {

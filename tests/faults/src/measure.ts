@@ -1,6 +1,6 @@
 import type { Judgement } from './checker/check-history.js';
-import { without, type DeviceFacts, type Span } from './checker/facts.js';
-import type { FaultRecord, History } from './history.js';
+import { without, type DeviceFacts } from './checker/facts.js';
+import type { FaultRecord, History, Span } from './history.js';
 
 /** What one fault cost. All times in ms. */
 export interface FaultCost {

@@ -7,6 +7,7 @@ import type { History } from './history.js';
 import { Nemesis } from './nemesis/nemesis.js';
 import { makePlan, type Plan, type PlanOptions } from './plan/plan.js';
 import { Workload } from './workload.js';
+import { MachineWatch } from './world/machine.js';
 import { importPeople } from './world/people.js';
 import { LogReader, MarkSampler } from './world/read-log.js';
 import type { World } from './world/world.js';
@@ -46,6 +47,10 @@ export async function runFaults(world: World, options: RunOptions): Promise<RunR
     `${String(crew.all.length)} devices of ${String(people.length)} users in ${String(plan.conversations.length)} conversations.`,
   );
   const marks = new MarkSampler(reader, () => recorder.now());
+  const machine = new MachineWatch(
+    () => pidsOf(world),
+    () => recorder.now(),
+  );
   const workload = new Workload(crew, plan, recorder);
   const nemesis = new Nemesis({ world, crew }, recorder, report);
   try {
@@ -53,9 +58,11 @@ export async function runFaults(world: World, options: RunOptions): Promise<RunR
     const quietAt = recorder.now();
     await settle({ workload, crew, reader, recorder, report });
     await marks.stop();
-    const log = await reader.snapshot(recorder.epochMs);
+    const log = await reader.snapshot([...crew.conversations.values()], recorder.epochMs);
+    const busy = machine.stop();
     const { events, devices } = recorder;
     const history = {
+      busy,
       devices,
       events,
       faults: nemesis.records,
@@ -68,9 +75,14 @@ export async function runFaults(world: World, options: RunOptions): Promise<RunR
     const { offered, skipped, unconfirmedChanges } = workload;
     return { plan, planHash, history, judgement: checkHistory(history), offered, skipped, unconfirmedChanges };
   } finally {
+    machine.stop();
     await crew.disband();
     await marks.stop();
   }
+}
+
+function pidsOf({ stack }: World): number[] {
+  return stack.processes.flatMap(({ pid }) => pid ?? []);
 }
 
 async function together(workload: Workload, nemesis: Nemesis, { faults }: Plan): Promise<void> {

@@ -1,5 +1,5 @@
-import type { FaultRecord, LoggedMessage, Violation } from '../history.js';
-import { devicesFor, hadAt, idKey, short, without, type DeviceFacts, type Facts, type Span } from './facts.js';
+import type { FaultRecord, LoggedMessage, Span, Violation } from '../history.js';
+import { devicesFor, hadAt, idKey, short, without, type DeviceFacts, type Facts } from './facts.js';
 
 export const TEN_SECONDS_MS = 10_000;
 /** Timers of the test itself, on a machine that does everything at once. */
@@ -47,7 +47,7 @@ function calmOf({ history }: Facts, device: DeviceFacts): Span[] {
   const slow = device.events.flatMap((event) =>
     event.what === 'disturbed' && event.how === 'slow' ? [{ from: event.at, to: event.at + event.untilMs }] : [],
   );
-  return without(device.online, [...faults, ...slow]);
+  return without(device.online, [...faults, ...slow, ...history.busy]);
 }
 
 function isExcuse({ strict, from, to }: FaultRecord): boolean {

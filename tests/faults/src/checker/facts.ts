@@ -6,6 +6,7 @@ import type {
   Interval,
   LoggedMessage,
   OfferedEvent,
+  Span,
 } from '../history.js';
 
 /** A history put in order for the checks: by conversation, by device, by id. Nothing is judged here. */
@@ -34,11 +35,6 @@ export interface DeviceFacts {
   readonly had: ReadonlyMap<string, ReadonlyMap<number, number>>;
   /** Times in which it was synced and live. */
   readonly online: readonly Span[];
-}
-
-export interface Span {
-  readonly from: number;
-  readonly to: number;
 }
 
 export function idKey(conversationId: string, userId: string, id: string): string {

@@ -11,6 +11,8 @@ export interface PlanOptions {
   readonly kinds: readonly FaultKind[];
   /** Each of the kinds once, in their order, instead of by weight. */
   readonly inTurn?: boolean;
+  /** Short faults and short pauses between them. */
+  readonly brisk?: boolean;
 }
 
 /** Everything a run does by itself, made from the seed alone. Users and devices are named by index. */
@@ -73,7 +75,7 @@ export type Action = Timed &
 export const HOT = 'hot';
 
 export function makePlan(options: PlanOptions): Plan {
-  const { seed, minutes, rate, kinds } = options;
+  const { seed, minutes, rate } = options;
   const root = new Random(seed);
   const [people, chats, traffic, trouble] = [root.fork(), root.fork(), root.fork(), root.fork()];
   const users = Array.from({ length: options.users }, (_, index) => plannedUser(people, index));
@@ -84,7 +86,7 @@ export function makePlan(options: PlanOptions): Plan {
     ...plannedUnrest(traffic.fork(), { users, ms }),
     ...plannedChurn(traffic.fork(), { conversations, ms }),
   ].sort((a, b) => a.at - b.at);
-  const faults = options.inTurn === true ? faultsInTurn(trouble, kinds) : plannedFaults(trouble, { kinds, minutes });
+  const faults = plannedFaults(trouble, options);
   return { seed, minutes, rate, users, conversations, actions, faults };
 }
 
@@ -196,23 +198,26 @@ function plannedChurn(random: Random, { conversations, ms }: Pick<Traffic, 'conv
   return actions;
 }
 
-interface Trouble {
-  readonly kinds: readonly FaultKind[];
-  readonly minutes: number;
-}
-
 /** More than there will be time for: how long one takes shows only when it is done. */
-function plannedFaults(random: Random, { kinds, minutes }: Trouble): PlannedFault[] {
+function plannedFaults(random: Random, { kinds, minutes, inTurn, brisk }: PlanOptions): PlannedFault[] {
+  if (kinds.length === 0) return [];
+  const pace = brisk === true ? BRISK : CALM;
+  if (inTurn === true) return kinds.map((kind) => plannedFault(random, kind, pace));
   const weighted = kinds.map((kind) => [kind, kind.weight] as const);
-  const count = kinds.length === 0 ? 0 : Math.ceil(minutes * 8) + 2;
-  return Array.from({ length: count }, () => plannedFault(random, random.weighted(weighted)));
+  const count = Math.ceil(minutes * pace.mostAMinute) + 2;
+  return Array.from({ length: count }, () => plannedFault(random, random.weighted(weighted), pace));
 }
 
-function faultsInTurn(random: Random, kinds: readonly FaultKind[]): PlannedFault[] {
-  return kinds.map((kind) => plannedFault(random, kind));
+interface Pace {
+  readonly quiet: readonly [from: number, to: number];
+  readonly longestHold: number;
+  readonly mostAMinute: number;
 }
 
-function plannedFault(random: Random, { name, hold }: FaultKind): PlannedFault {
-  const [from, to] = hold;
-  return { kind: name, holdMs: random.int(from, to), quietMs: random.int(3_000, 12_000), draw: random.int(0, 0xffff) };
+const CALM: Pace = { quiet: [3_000, 12_000], longestHold: Infinity, mostAMinute: 12 };
+const BRISK: Pace = { quiet: [2_000, 5_000], longestHold: 4_000, mostAMinute: 25 };
+
+function plannedFault(random: Random, { name, hold }: FaultKind, { quiet, longestHold }: Pace): PlannedFault {
+  const holdMs = Math.min(longestHold, random.int(...hold));
+  return { kind: name, holdMs, quietMs: random.int(...quiet), draw: random.int(0, 0xffff) };
 }

@@ -17,7 +17,7 @@ body{font:14px/1.45 system-ui,sans-serif;margin:24px auto;max-width:1240px;color
 h1{font-size:20px}h2{font-size:16px;margin-top:28px}table{border-collapse:collapse;width:100%}
 td,th{padding:3px 8px;text-align:left;border-bottom:1px solid #e3e6ea;font-variant-numeric:tabular-nums;vertical-align:top}
 td.n,th.n{text-align:right}.ok{color:#1a7f37}.bad{color:#c6262e;font-weight:600}svg{display:block;max-width:100%}
-svg text{font:11px system-ui,sans-serif;fill:#57606a}.fault{fill:#d29922;opacity:.22}.fault.point{opacity:.7}.fault:hover{opacity:.6}
+svg text{font:11px system-ui,sans-serif;fill:#57606a}.fault{fill:#d29922;opacity:.22}.fault.point{opacity:.7}.fault:hover{opacity:.6}.busy{fill:#8c959f;opacity:.12}
 </style></head><body>
 <h1>Godwit under faults: ${verdict}</h1>
 <p>Seed ${String(summary.seed)}, plan ${escape(summary.plan)}, ${seconds(summary.durationMs)} from ${escape(summary.at)} on ${escape(summary.machine)}.
@@ -41,7 +41,7 @@ interface Series {
   readonly colour: string;
 }
 
-function timeline({ timeline: t, faults, durationMs }: Summary): string {
+function timeline({ timeline: t, faults, busy, durationMs }: Summary): string {
   const scale = (WIDTH - LEFT) / Math.max(1, durationMs);
   const rows: Series[][] = [
     [
@@ -62,8 +62,15 @@ function timeline({ timeline: t, faults, durationMs }: Summary): string {
       return `<rect class="fault${width <= 2 ? ' point' : ''}" x="${x}" y="0" width="${width.toFixed(1)}" height="${String(height - 20)}"><title>${title}</title></rect>`;
     })
     .join('');
+  const others = busy
+    .map(({ from, to }) => {
+      const x = (LEFT + from * scale).toFixed(1);
+      const width = ((to - from) * scale).toFixed(1);
+      return `<rect class="busy" x="${x}" y="0" width="${width}" height="${String(height - 20)}"><title>others took the CPUs</title></rect>`;
+    })
+    .join('');
   const charts = rows.map((series, index) => chart(series, { top: index * ROW, scale })).join('');
-  return `<svg viewBox="0 0 ${String(WIDTH)} ${String(height)}" role="img" aria-label="Timeline">${bands}${charts}${axis(durationMs, { scale, height })}</svg>`;
+  return `<svg viewBox="0 0 ${String(WIDTH)} ${String(height)}" role="img" aria-label="Timeline">${others}${bands}${charts}${axis(durationMs, { scale, height })}</svg>`;
 }
 
 function chart(series: readonly Series[], { top, scale }: { top: number; scale: number }): string {

@@ -1,4 +1,4 @@
-import type { CheckName, Violation } from '../history.js';
+import type { CheckName, Span, Violation } from '../history.js';
 import { costsOf, totalsOf, type FaultCost, type Totals } from '../measure.js';
 import type { RunResult } from '../run.js';
 
@@ -17,6 +17,8 @@ export interface Summary {
   readonly faults: readonly FaultCost[];
   readonly counts: Readonly<Record<CheckName, number>>;
   readonly violations: readonly Violation[];
+  /** Others took the CPUs: the ten seconds were not counted. */
+  readonly busy: readonly Span[];
   readonly timeline: Timeline;
 }
 
@@ -46,6 +48,7 @@ export function summaryOf(result: RunResult, machine: string): Summary {
     faults: costsOf(history, judgement),
     counts: judgement.counts,
     violations: judgement.violations,
+    busy: history.busy,
     timeline: timelineOf(result),
   };
 }

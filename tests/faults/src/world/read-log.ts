@@ -24,6 +24,8 @@ interface StoredMessage {
   readonly hasPayload: boolean;
 }
 
+type Filter = { readonly conversationId?: { readonly $in: string[] } };
+
 interface StoredMark {
   readonly conversationId: string;
   readonly userId: string;
@@ -52,8 +54,14 @@ export class LogReader implements AsyncDisposable {
     await this.#client.close();
   }
 
-  async snapshot(epochMs: number): Promise<LogSnapshot> {
-    const [messages, heads, members] = await Promise.all([this.#messages(), this.#heads(), this.#members()]);
+  /** Of these conversations. */
+  async snapshot(conversationIds: readonly string[], epochMs: number): Promise<LogSnapshot> {
+    const within = { conversationId: { $in: [...conversationIds] } };
+    const [messages, heads, members] = await Promise.all([
+      this.#messages(within),
+      this.#heads(within),
+      this.#members(within),
+    ]);
     return { messages, heads, members, epochMs };
   }
 
@@ -97,10 +105,11 @@ export class LogReader implements AsyncDisposable {
     );
   }
 
-  async #messages(): Promise<LoggedMessage[]> {
+  async #messages(within: Filter): Promise<LoggedMessage[]> {
     const found = await this.db
       .collection('messages')
       .aggregate<StoredMessage>([
+        { $match: within },
         { $sort: { conversationId: 1, seq: 1 } },
         { $set: { hasPayload: { $ne: [{ $type: '$envelope' }, 'missing'] } } },
         { $unset: ['_id', 'envelope', 'bodyHash'] },
@@ -121,21 +130,21 @@ export class LogReader implements AsyncDisposable {
     }));
   }
 
-  async #heads(): Promise<LogSnapshot['heads'][number][]> {
+  async #heads(within: Filter): Promise<LogSnapshot['heads'][number][]> {
     const found = await this.db
       .collection<{ conversationId: string; headSeq?: number; floorSeq?: number }>('conversations')
-      .find({})
+      .find(within)
       .toArray();
     return found.map(({ conversationId, headSeq = 0, floorSeq = 0 }) => ({ conversationId, headSeq, floorSeq }));
   }
 
-  async #members(): Promise<Membership[]> {
+  async #members(within: Filter = {}): Promise<Membership[]> {
     interface Stored {
       readonly conversationId: string;
       readonly userId: string;
       readonly intervals: readonly { readonly from: number; readonly to?: number }[];
     }
-    const found = await this.db.collection<Stored>('members').find({}).toArray();
+    const found = await this.db.collection<Stored>('members').find(within).toArray();
     return found.map(({ conversationId, userId, intervals }) => ({
       conversationId,
       userId,

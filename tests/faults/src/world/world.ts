@@ -31,7 +31,7 @@ const ENV_OF = {
     GODWIT_EDGE_MAX_BACKPRESSURE_BYTES: '65536',
     GODWIT_EDGE_CALLS_PER_SECOND: '1000',
   },
-  'message-store': { GODWIT_REAPER_DELAY: '1s', GODWIT_REAPER_ROUND: '5s', GODWIT_REAPER_PACE: '10ms' },
+  'message-store': { GODWIT_REAPER_DELAY: '2s', GODWIT_REAPER_ROUND: '10s', GODWIT_REAPER_PACE: '50ms' },
 };
 
 /** The fleet on servers that can lose members, with proxies between its processes and clocks that can jump. */
