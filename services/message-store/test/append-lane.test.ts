@@ -236,6 +236,17 @@ describe('a lane', () => {
     ]);
   });
 
+  it('reads its head again for a sender that was checked with later members than it knows', async () => {
+    const { set, owner } = await started();
+    const other = new Owner(new FakeLog(set));
+    const change = itemOf({ kind: KIND.membership, clientMessageId: 'change' });
+    const [changed] = await other.sendAll([change]);
+    expect(changed?.outcome).toMatchObject({ kind: 'appended', seq: 2, membershipVersion: 2 });
+    const later = itemOf({ clientMessageId: 'later', membershipVersion: 2 });
+    const [sent] = await owner.sendAll([later]);
+    expect(sent?.outcome).toMatchObject({ kind: 'appended', seq: 3 });
+  });
+
   it('lets a lookup ride on an append of the same id', async () => {
     const { owner } = await started();
     const sent = await owner.sendAll([itemOf({ lookupOnly: true }), itemOf({ retry: true }), itemOf({})]);

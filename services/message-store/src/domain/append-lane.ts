@@ -229,7 +229,11 @@ export class AppendLane {
   async #loadMissingHeads(opens: readonly OpenAppend[]): Promise<void> {
     const { heads, log } = this.#options;
     const missing = new Set<string>();
-    for (const { item } of opens) if (heads.get(item.conversationId) === undefined) missing.add(item.conversationId);
+    for (const { item } of opens) {
+      const known = heads.get(item.conversationId);
+      // A sender that was checked with a later version: another store has appended meanwhile, and ours is behind.
+      if (known === undefined || known.membershipVersion < item.membershipVersion) missing.add(item.conversationId);
+    }
     if (missing.size === 0) return;
     const loaded = await log.loadHeads([...missing]);
     for (const conversationId of missing) heads.set(conversationId, loaded.get(conversationId) ?? NO_HEAD);
