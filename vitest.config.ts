@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 // Workspace packages offer their TypeScript under the condition `source`: tests need no build before.
 const conditions = ['source', 'module', 'node', 'development|production'];
+// A condition is waited for as long as a loaded machine may need; it is met at once elsewhere.
+const expect = { poll: { timeout: 10_000 } };
 const resolve = { conditions };
 const ssr = { resolve: { conditions, externalConditions: ['source', 'node'] } };
 
@@ -18,6 +20,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          expect,
           include: unit,
           exclude: [...integration, ...fleet, '**/node_modules/**'],
           sequence: { groupOrder: 0 },
@@ -28,6 +31,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'int',
+          expect,
           include: integration,
           exclude: ['**/node_modules/**'],
           globalSetup: ['libs/testkit/src/global-setup.ts'],

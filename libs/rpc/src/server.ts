@@ -102,7 +102,7 @@ export const startRpcServer = async (options: RpcServerOptions): Promise<RpcServ
     server.addService(service.definition as ServiceDefinition, implementationOf(service, serving));
   const names = services.map(({ definition }) => serviceNameOf(definition));
   const health = addHealth(server, names);
-  if (options.reflection) await addReflection(server, names);
+  if (options.reflection) addReflection(server, names);
   const port = await bind(server, options);
   life.onStop('unready', 'grpc health', () => {
     for (const name of ['', ...names]) health.setStatus(name, 'NOT_SERVING');
