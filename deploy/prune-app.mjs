@@ -1,7 +1,8 @@
 // Takes out of a deployed service what never runs: sources, tests, types, and the binaries of uWebSockets.js for other
-// systems and other Node versions (250 MB of 257). Writes sbom.spdx.json, the list of what is left.
+// systems and other Node versions (250 MB of 257). Adds the contracts, for gRPC reflection, and sbom.spdx.json, the list of
+// what is left. Runs at the root of the project.
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const [app] = process.argv.slice(2);
@@ -35,6 +36,8 @@ function prune(folder) {
 function note(folder) {
   const { name, version, license } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
   if (name === undefined || version === undefined) return undefined;
+  // Where gRPC reflection looks for the contracts: beside the scope, as `proto/` is beside `libs/` (libs/rpc).
+  if (name === '@godwit/rpc') cpSync('proto', path.resolve(folder, '../../proto'), { recursive: true });
   packages.set(`${name}@${version}`, { name, version, license: typeof license === 'string' ? license : 'NOASSERTION' });
   return { godwit: name.startsWith('@godwit/') };
 }

@@ -32,7 +32,7 @@ export const initiateReplicaSet = async ({ mongoUrl, members, logger }: ReplicaS
   const initiate = async (): Promise<boolean> => {
     const options = { directConnection: true, serverSelectionTimeoutMS: 3_000 };
     await using client = new MongoClient(`mongodb://${formatHostPort(first)}/`, options);
-    return isNewlyInitiated(client, config);
+    return await isNewlyInitiated(client, config);
   };
   const made = await retry(initiate, {
     ...PATIENCE,
