@@ -28,8 +28,8 @@ export interface RunResult {
   readonly unconfirmedChanges: number;
 }
 
-const SETTLE_MS = 90_000;
-const REAPED_MS = 40_000;
+const SETTLE_MS = 60_000;
+const REAPED_MS = 30_000;
 
 /** One run on a fleet: the plan's workload and its faults, then calm, then the judgement. */
 export async function runFaults(world: World, options: RunOptions): Promise<RunResult> {

@@ -30,18 +30,23 @@ afterAll(async () => {
 });
 
 it.each([
+  // It found a store that was behind and refused for ever.
   ['the same faults as ever', FIXED_SEED],
   ['faults of today', randomInt(1, 2 ** 31)],
-])('%s: nothing is lost, doubled, reordered or late (seed %i)', async (_, seed) => {
-  const options = { seed, minutes: 0.5, rate: 15, users: 6, kinds: chosenKinds(BRISK), brisk: true };
-  const result = await runFaults(world, { ...options, report: () => undefined });
-  const summary = summaryOf(result, 'npm test');
-  if (summary.violations.length > 0) {
-    const folder = path.resolve('.godwit/faults', `test-${String(seed)}`);
-    await writeReport(folder, summary, result);
-    console.log(`${tableOf(summary)}\n  ${folder}`);
-  }
-  expect(summary.violations.map(({ check, text }) => `${check}: ${text}`)).toEqual([]);
-  expect(summary.totals.acked).toBeGreaterThan(100);
-  expect(summary.faults.length).toBeGreaterThan(0);
-});
+])(
+  '%s: nothing is lost, doubled, reordered or late (seed %i)',
+  async (_, seed) => {
+    const options = { seed, minutes: 0.5, rate: 15, users: 6, kinds: chosenKinds(BRISK), brisk: true };
+    const result = await runFaults(world, { ...options, report: () => undefined });
+    const summary = summaryOf(result, 'npm test');
+    if (summary.violations.length > 0) {
+      const folder = path.resolve('.godwit/faults', `test-${String(seed)}`);
+      await writeReport(folder, summary, result);
+      console.log(`${tableOf(summary)}\n  ${folder}`);
+    }
+    expect(summary.violations.map(({ check, text }) => `${check}: ${text}`)).toEqual([]);
+    expect(summary.totals.acked).toBeGreaterThan(100);
+    expect(summary.faults.length).toBeGreaterThan(0);
+  },
+  200_000,
+);
