@@ -3,7 +3,7 @@ import type { RouterConfig } from './config.js';
 import { Appender, type AppendTransport } from './domain/appender.js';
 import { Confirmations } from './domain/confirmations.js';
 import { Conversations } from './domain/conversations.js';
-import { Cursors } from './domain/cursors.js';
+import { Cursors, type CursorOrigin } from './domain/cursors.js';
 import { DeviceCursors } from './domain/device-cursors.js';
 import { Edges } from './domain/edges.js';
 import { ExpiryNotices } from './domain/expiry-notices.js';
@@ -17,7 +17,9 @@ import { MembershipChanges } from './domain/membership-changes.js';
 import { MergedMessages } from './domain/merged-messages.js';
 import type {
   ConversationSource,
+  CursorRaise,
   DeviceSource,
+  MarkMove,
   MessageLog,
   RelationSource,
   SessionDirectory,
@@ -115,35 +117,41 @@ const createDelivery = ({ config, ports, telemetry, clock }: RulesOptions, knowl
   return { wakes, redelivery, fanOut };
 };
 
+/** Less than the time for which edges remember what they told a router that is lost (5 s). */
+const CROWD_HOLD = { minMs: 2_000, maxMs: 4_000 };
+
 /** From a device's ack to the sender's tick. */
-const createMarks = ({ config, telemetry }: RulesOptions, knowledge: Knowledge) => {
+const createMarks = ({ config, telemetry, clock }: RulesOptions, knowledge: Knowledge) => {
   const receipts = new Receipts({
     ...knowledge,
     intervalMs: config.cursors.receiptInterval,
     onFailed: telemetry.failed('receipts'),
   });
-  const cursors = new Cursors({
+  const common = {
     log: knowledge.log,
     intervalMs: config.cursors.interval,
     maxCursors: config.cursors.max,
-    onMoves: (moves) => {
+    onMoves: (moves: readonly MarkMove[]) => {
       receipts.moved(moves);
     },
-    onAboveHead: ({ conversationId }, origin) => {
+    onAboveHead: ({ conversationId }: CursorRaise, origin: CursorOrigin) => {
       const message = 'the cursor is above the head of the conversation';
       const refusal = { reason: 'CURSOR_ABOVE_HEAD', field: 'cursors', message };
       knowledge.edges.find(origin)?.notify([origin.handle], { type: 'error', conversationId, refusal });
     },
     onDropped: telemetry.dropped('cursors'),
-  });
+  };
+  const cursors = new Cursors(common);
+  const crowdCursors = new Cursors({ ...common, hold: { ...CROWD_HOLD, clock } });
   const deviceCursors = new DeviceCursors({
     ...knowledge,
     cursors,
+    crowdCursors,
     onRefused: ({ conversationId }, origin, refusal) => {
       knowledge.edges.find(origin)?.notify([origin.handle], { type: 'error', conversationId, refusal });
     },
   });
-  return { receipts, cursors, deviceCursors };
+  return { receipts, cursors, crowdCursors, deviceCursors };
 };
 
 type Delivery = ReturnType<typeof createDelivery>;
@@ -267,12 +275,12 @@ export const createRules = (options: RulesOptions): Rules => {
       redeliveries: () => delivery.redelivery.size,
       orders: () => stored.pending,
       wakes: () => delivery.wakes.size,
-      cursors: () => marks.cursors.size,
+      cursors: () => marks.cursors.size + marks.crowdCursors.size,
       syncs: () => syncs.open,
     },
     stop: async () => {
       await drained(() => doors.ingress.pending, { clock, deadlineMs: SENDS_DRAIN_MS });
-      await Promise.all([marks.cursors.stop(), delivery.wakes.stop(WAKES_DRAIN_MS)]);
+      await Promise.all([marks.cursors.stop(), marks.crowdCursors.stop(), delivery.wakes.stop(WAKES_DRAIN_MS)]);
       marks.receipts.stop();
       reminder.close();
       delivery.redelivery.stop();

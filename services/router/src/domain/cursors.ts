@@ -1,3 +1,4 @@
+import type { Clock } from '@godwit/runtime/clock';
 import type { CursorRaise, MarkMove, MessageLog } from './ports.js';
 
 /** The socket that is told when its cursor was above the head. */
@@ -10,6 +11,11 @@ export interface CursorOrigin {
 export interface CursorsOptions {
   readonly log: Pick<MessageLog, 'raiseCursors'>;
   readonly intervalMs: number;
+  /**
+   * Each waits for a time between these, by chance, so that what many say at once is written bit by bit; not given: all
+   * go with the next interval.
+   */
+  readonly hold?: { readonly minMs: number; readonly maxMs: number; readonly clock: Clock };
   readonly maxCursors: number;
   readonly onMoves: (moves: readonly MarkMove[]) => void;
   readonly onAboveHead: (raise: CursorRaise, origin: CursorOrigin) => void;
@@ -20,6 +26,8 @@ export interface CursorsOptions {
 interface Waiting {
   readonly raise: CursorRaise;
   readonly origin: CursorOrigin | undefined;
+  /** Monotonic ms. */
+  readonly dueAt: number;
 }
 
 const keyOf = ({ conversationId, userId, deviceId }: CursorRaise): string => `${conversationId} ${userId} ${deviceId}`;
@@ -41,7 +49,7 @@ export class Cursors {
   }
 
   raise(raise: CursorRaise, origin?: CursorOrigin): void {
-    this.#merge({ raise, origin });
+    this.#merge({ raise, origin, dueAt: this.#dueAt() });
     if (!this.#stopped) this.#arm();
   }
 
@@ -66,7 +74,24 @@ export class Cursors {
       deliveredSeq: Math.max(older.raise.deliveredSeq, next.raise.deliveredSeq),
       readSeq: Math.max(older.raise.readSeq, next.raise.readSeq),
     };
-    this.#waiting.set(key, { raise, origin: next.origin ?? older.origin });
+    this.#waiting.set(key, { raise, origin: next.origin ?? older.origin, dueAt: older.dueAt });
+  }
+
+  #dueAt(): number {
+    const { hold } = this.#options;
+    return hold === undefined ? 0 : hold.clock.monotonic() + hold.minMs + Math.random() * (hold.maxMs - hold.minMs);
+  }
+
+  /** Takes what is due out of what waits. */
+  #takeDue(): Map<string, Waiting> {
+    const { hold } = this.#options;
+    const all = this.#waiting;
+    this.#waiting = new Map();
+    if (hold === undefined || this.#stopped) return all;
+    const now = hold.clock.monotonic();
+    const due = new Map<string, Waiting>();
+    for (const [key, waiting] of all) (waiting.dueAt <= now ? due : this.#waiting).set(key, waiting);
+    return due;
   }
 
   #arm(): void {
@@ -81,13 +106,12 @@ export class Cursors {
   }
 
   async #flush(): Promise<void> {
-    const waiting = this.#waiting;
+    const waiting = this.#takeDue();
     if (waiting.size === 0) return;
-    this.#waiting = new Map();
     const { moves, aboveHead, failed } = await this.#options.log.raiseCursors(
       [...waiting.values()].map(({ raise }) => raise),
     );
-    for (const raise of failed) this.#merge({ raise, origin: waiting.get(keyOf(raise))?.origin });
+    for (const raise of failed) this.#merge({ raise, origin: waiting.get(keyOf(raise))?.origin, dueAt: 0 });
     for (const raise of aboveHead) {
       const origin = waiting.get(keyOf(raise))?.origin;
       if (origin !== undefined) this.#options.onAboveHead(raise, origin);

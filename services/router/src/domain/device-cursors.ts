@@ -1,6 +1,6 @@
 import { isConversationId } from '@godwit/ids/conversation';
 import { isId } from '@godwit/ids/id';
-import { peerIn } from './conversation.js';
+import { peerIn, RECEIPT_MEMBERS } from './conversation.js';
 import type { Conversations } from './conversations.js';
 import type { CursorOrigin, Cursors } from './cursors.js';
 import type { CursorRaise } from './ports.js';
@@ -9,6 +9,8 @@ import { invalid, notAMember, type Refusal } from './refusal.js';
 export interface DeviceCursorsOptions {
   readonly conversations: Conversations;
   readonly cursors: Cursors;
+  /** For conversations whose members hear of no receipts: nobody waits for these. */
+  readonly crowdCursors: Cursors;
   readonly onRefused: (raise: CursorRaise, origin: CursorOrigin, refusal: Refusal) => void;
 }
 
@@ -29,7 +31,7 @@ export class DeviceCursors {
   }
 
   raise(raise: CursorRaise, origin: CursorOrigin): void {
-    const { conversations, cursors, onRefused } = this.#options;
+    const { conversations, cursors, crowdCursors, onRefused } = this.#options;
     const refusal = checkRaise(raise);
     if (refusal !== undefined) {
       onRefused(raise, origin, refusal);
@@ -39,7 +41,8 @@ export class DeviceCursors {
     const isPrivate = conversationId.startsWith('p:');
     const view = isPrivate ? undefined : conversations.peek(conversationId);
     const isIn = isPrivate ? peerIn(conversationId, userId) !== undefined : view?.members.has(userId);
-    if (isIn === true) cursors.raise(raise, origin);
+    const isCrowd = view !== undefined && view.memberCount > RECEIPT_MEMBERS;
+    if (isIn === true) (isCrowd ? crowdCursors : cursors).raise(raise, origin);
     else if (isIn === false) onRefused(raise, origin, notAMember);
     else {
       conversations.get(conversationId).then(

@@ -192,8 +192,10 @@ export class Ingress {
     switch (outcome.type) {
       case 'appended': {
         const { seq, serverTimeMs, duplicate } = outcome;
-        send.reply({ type: 'stored', seq, serverTimeMs, duplicate });
+        // Fan-out is planned at the end of this turn. Asked for first, it is planned before the frame with the ack leaves,
+        // and its deliveries go in the same one: a frame costs more than what is in it.
         this.#options.onStored(item, outcome);
+        send.reply({ type: 'stored', seq, serverTimeMs, duplicate });
         return;
       }
       case 'stale':

@@ -40,7 +40,7 @@ export interface AppendLinksOptions {
 const MAX_ITEMS = 256;
 const MAX_BYTES = 512 * 1024;
 /** Confirmations wait this long for others, or for items to go with. */
-const CONFIRM_MS = 10;
+const CONFIRM_MS = 50;
 
 /** What waits for the next frame to one node. */
 interface Outgoing {
