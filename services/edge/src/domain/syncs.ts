@@ -108,6 +108,15 @@ export class Syncs {
     else queue.add(delivery);
   }
 
+  /** Several of one sync: what they have for the socket leaves in one piece. */
+  onEvents(syncId: number, events: readonly SyncEvent[]): void {
+    const connection = this.#running.get(syncId);
+    if (connection === undefined) return;
+    connection.socket.cork(() => {
+      for (const event of events) this.onEvent(syncId, event);
+    });
+  }
+
   onEvent(syncId: number, event: SyncEvent): void {
     const connection = this.#running.get(syncId);
     const round = connection?.round;

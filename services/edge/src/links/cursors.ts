@@ -95,7 +95,7 @@ export class Cursors {
   #flush(entries: Map<string, Marks>): void {
     for (const [key, marks] of entries) {
       const node = this.#options.routers.pick(marks.conversationId);
-      const sent = node !== undefined && this.#options.routers.offer(node, { kind: 'cursor', item: marks });
+      const sent = node !== undefined && this.#options.routers.offerLater(node, { kind: 'cursor', item: marks });
       if (sent) this.#remember(node, key, marks);
       else this.#waiting.set(key, marks);
     }

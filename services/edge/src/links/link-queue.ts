@@ -12,6 +12,8 @@ export interface LinkQueueOptions<Part, Out> {
 
 /** While the peer doesn't keep up, so long between looks. */
 const BLOCKED_MS = 2;
+/** A frame costs both ends some 100 µs, however little is in it. */
+const LATER_MS = 20;
 
 /**
  * Gathers what goes to a peer into frames: what comes in one turn of the event loop goes together, and while the peer
@@ -22,6 +24,7 @@ export class LinkQueue<Part, Out> {
   readonly #options: LinkQueueOptions<Part, Out>;
   #parts: Part[] = [];
   #scheduled = false;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(link: Pick<StreamLink<unknown, Out>, 'up' | 'queued' | 'send'>, options: LinkQueueOptions<Part, Out>) {
     this.#link = link;
@@ -30,12 +33,24 @@ export class LinkQueue<Part, Out> {
 
   /** Takes the part; false: the peer is not there, or too far behind. */
   offer(part: Part): boolean {
-    if (!this.#link.up || this.#parts.length >= this.#options.maxQueued) return false;
-    this.#parts.push(part);
+    if (!this.#take(part)) return false;
     if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#pump);
     }
+    return true;
+  }
+
+  /** As `offer`, for what nobody waits for: it goes with the next frame, or after a moment in one of its own. */
+  offerLater(part: Part): boolean {
+    if (!this.#take(part)) return false;
+    if (!this.#scheduled) this.#later ??= setTimeout(this.#pump, LATER_MS);
+    return true;
+  }
+
+  #take(part: Part): boolean {
+    if (!this.#link.up || this.#parts.length >= this.#options.maxQueued) return false;
+    this.#parts.push(part);
     return true;
   }
 
@@ -46,6 +61,8 @@ export class LinkQueue<Part, Out> {
 
   readonly #pump = (): void => {
     this.#scheduled = false;
+    clearTimeout(this.#later);
+    this.#later = undefined;
     let next = 0;
     while (next < this.#parts.length && this.#link.queued === 0) {
       const end = this.#endOfFrame(next);

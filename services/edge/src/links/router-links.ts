@@ -132,6 +132,11 @@ export class RouterLinks {
     return this.#lanes.get(node)?.queue.offer(part) === true;
   }
 
+  /** For what nobody waits for. */
+  offerLater(node: string, part: RouterPart): boolean {
+    return this.#lanes.get(node)?.queue.offerLater(part) === true;
+  }
+
   /** When the router said something last, monotonic ms. */
   heardAt(node: string): number {
     return this.#lanes.get(node)?.heardAt ?? 0;

@@ -1,6 +1,6 @@
 import { isConversationId } from '@godwit/ids/conversation';
 import { isClientMessageId, isId } from '@godwit/ids/id';
-import type { Cursor as WireCursor, Fetch, Send } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
+import type { Fetch, Send } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
 import { invalid, type Refusal } from '../domain/refusal.js';
 import type { Cursor } from '../domain/sync-round.js';
 import { MAX_CURSORS } from '../domain/syncs.js';
@@ -13,7 +13,13 @@ const MAX_TOPICS_A_FRAME = 1_000;
 
 const CONVERSATION_RULE = 'is not a conversation id: p:<user>:<user> (sorted) or g:<group>';
 
-const isCountable = (value: bigint): boolean => value <= BigInt(Number.MAX_SAFE_INTEGER);
+/** As the decoders give it. */
+export interface WireCursor {
+  readonly conversationId: string;
+  readonly seq: number | bigint;
+}
+
+const isCountable = (value: number | bigint): boolean => value <= Number.MAX_SAFE_INTEGER;
 
 export const checkCursors = (cursors: readonly WireCursor[]): Refusal | undefined => {
   if (cursors.length > MAX_CURSORS) return invalid('cursors', `has more than ${String(MAX_CURSORS)} entries`);

@@ -5,6 +5,7 @@ import type { Connection } from '../domain/connection.js';
 import { isAbusive, isHopeless } from '../domain/offences.js';
 import { invalid, malformed, rateLimited } from '../domain/refusal.js';
 import { CloseCode } from '../domain/socket.js';
+import { decodeQuickly } from '../wire/decode-quickly.js';
 import { decodeBinary, decodeJson, requestIdOfBinary, requestIdOfJson, type Decoded } from '../wire/decode-strictly.js';
 import type { CallFrames } from './call-frames.js';
 import type { MessageFrames } from './message-frames.js';
@@ -49,6 +50,7 @@ export class FrameDispatch {
       this.tooFast(connection);
       return;
     }
+    if (!connection.json && this.#takeQuickly(connection, data)) return;
     const text = connection.json ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString() : '';
     const decoded: Decoded<ClientFrame> = connection.json
       ? decodeJson(ClientFrameSchema, text)
@@ -59,6 +61,21 @@ export class FrameDispatch {
       refuse(connection, requestId, malformed(decoded.problem, decoded.field));
       this.#malformed(connection);
     }
+  }
+
+  /** False: it is neither an ack nor a ping, or there is something to be said about it. */
+  #takeQuickly(connection: Connection, data: Uint8Array): boolean {
+    const frame = decodeQuickly(data);
+    if (frame === undefined) return false;
+    if (frame.kind === 'ack' && connection.state === 'greeting') return false;
+    this.#options.counted(frame.kind);
+    if (frame.kind === 'ack') this.#options.messages.ack(connection, frame.requestId, frame);
+    else this.#pong(connection, frame.requestId);
+    return true;
+  }
+
+  #pong(connection: Connection, requestId: number): void {
+    reply(connection, requestId, { $case: 'pong', value: { serverTimeMs: this.#options.clock.now() } });
   }
 
   /** A request came faster than the limits allow, and was refused. */
@@ -79,7 +96,7 @@ export class FrameDispatch {
       refuse(connection, requestId, { reason: 'HELLO_FIRST', message: 'say hello first' });
       return;
     }
-    const { session, messages, presence, calls, clock } = this.#options;
+    const { session, messages, presence, calls } = this.#options;
     switch (body.case) {
       case 'send':
         messages.send(connection, requestId, body.value);
@@ -94,7 +111,7 @@ export class FrameDispatch {
         messages.fetch(connection, requestId, body.value);
         return;
       case 'ping':
-        reply(connection, requestId, { $case: 'pong', value: { serverTimeMs: clock.now() } });
+        this.#pong(connection, requestId);
         return;
       case 'typing':
         presence.typing(connection, requestId, body.value);

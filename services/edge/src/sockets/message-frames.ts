@@ -1,5 +1,5 @@
 import { toBinary } from '@bufbuild/protobuf';
-import type { Ack, Fetch, Read, Send } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
+import type { Fetch, Read, Send } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
 import { PayloadSchema } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import type { Kind } from '@godwit/proto/gen/grpc/godwit/message/v1/envelope';
 import type { Connection } from '../domain/connection.js';
@@ -20,6 +20,11 @@ export interface MessageFrameOptions {
   readonly maxUnackedSends: number;
   /** A request came too fast. */
   readonly tooFast: (connection: Connection) => void;
+}
+
+/** Of an `ack`, however it was decoded. */
+export interface AckCursors {
+  readonly cursors: readonly { readonly conversationId: string; readonly seq: number | bigint }[];
 }
 
 const UNACKED_RETRY_MS = 500;
@@ -60,7 +65,7 @@ export class MessageFrames {
     this.#options.requests.add({ kind: 'send', connection, requestId, item });
   }
 
-  ack(connection: Connection, requestId: number, { cursors }: Ack): void {
+  ack(connection: Connection, requestId: number, { cursors }: AckCursors): void {
     const refusal = checkCursors(cursors);
     if (refusal !== undefined) {
       refuse(connection, requestId, refusal);

@@ -1,11 +1,17 @@
-import type { Delivery, DeliveryBatch, Notice, RouterToEdge } from '@godwit/proto/gen/grpc/godwit/router/v1/router';
+import type {
+  Delivery,
+  DeliveryBatch,
+  Notice,
+  RouterToEdge,
+  SyncEvent as WireSyncEvent,
+} from '@godwit/proto/gen/grpc/godwit/router/v1/router';
 import type { Connection } from '../domain/connection.js';
 import type { Connections } from '../domain/connections.js';
 import type { Outbox } from '../domain/outbox.js';
 import type { LiveDelivery } from '../domain/live-queue.js';
 import type { OutboundFrame } from '../domain/outbound-frame.js';
 import type { Syncs } from '../domain/syncs.js';
-import type { RouterLinks } from '../links/router-links.js';
+import type { RouterLinks, RouterPart } from '../links/router-links.js';
 import type { RouterRequests } from '../links/router-requests.js';
 import { toSyncEvent } from '../links/sync-source.js';
 import { deliverFrame, serverFrame } from '../wire/server-frame.js';
@@ -18,6 +24,9 @@ export interface RouterFrameOptions {
   readonly outbox: Outbox;
   readonly delivered: (sockets: number) => void;
 }
+
+/** What is sent in one piece does not show in what a socket lags behind by, so it is not much. */
+const MAX_CORKED = 16;
 
 /** Takes what routers say to the sockets of this edge. */
 export class RouterFrames {
@@ -32,16 +41,24 @@ export class RouterFrames {
   };
 
   take(frame: RouterToEdge, node: string): void {
-    const { requests, outbox, syncs } = this.#options;
+    const { requests, outbox } = this.#options;
     for (const outcome of frame.sendOutcomes) requests.onSendOutcome(outcome);
     for (const outcome of frame.fetchOutcomes) requests.onFetchOutcome(outcome);
     for (const batch of frame.batches) this.#deliver(batch, node);
     for (const notice of frame.notices) this.#notify(notice);
     outbox.flush();
-    // These watch how far each socket lags behind, and therefore go straight to it.
-    for (const event of frame.syncEvents) {
-      const syncEvent = toSyncEvent(event);
-      if (syncEvent !== undefined) syncs.onEvent(event.syncId, syncEvent);
+    this.#sync(frame.syncEvents);
+  }
+
+  /** These watch how far each socket lags behind, and therefore go straight to it: those for one socket in a row together. */
+  #sync(events: readonly WireSyncEvent[]): void {
+    for (let start = 0; start < events.length;) {
+      const syncId = events[start]?.syncId ?? 0;
+      let end = start + 1;
+      while (end < events.length && end - start < MAX_CORKED && events[end]?.syncId === syncId) end += 1;
+      const together = events.slice(start, end).flatMap((event) => toSyncEvent(event) ?? []);
+      this.#options.syncs.onEvents(syncId, together);
+      start = end;
     }
   }
 
@@ -49,7 +66,9 @@ export class RouterFrames {
     const notHere = new Set<number>();
     for (const delivery of deliveries) this.#deliverOne(delivery, notHere);
     // A router that does not hear it asks where the sockets are, and delivers again.
-    this.#options.routers.offer(node, { kind: 'answer', item: { batchId, notHere: [...notHere] } });
+    const answer: RouterPart = { kind: 'answer', item: { batchId, notHere: [...notHere] } };
+    if (notHere.size > 0) this.#options.routers.offer(node, answer);
+    else this.#options.routers.offerLater(node, answer);
   }
 
   #deliverOne(delivery: Delivery, notHere: Set<number>): void {
