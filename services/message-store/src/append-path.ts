@@ -34,7 +34,8 @@ export interface AppendPathOptions {
   readonly onClaimed: () => void;
 }
 
-const HEAD_RAISE_MS = 300;
+// Readers may count on a second (docs/architecture.md).
+const HEAD_RAISE_MS = 800;
 const MAX_HEAD_RAISES = 20_000;
 const MAX_UNCONFIRMED = 500_000;
 

@@ -108,7 +108,7 @@ describe('the reaper', () => {
     ]);
     const purges = documents.map(({ purgeAt, serverTime }) => purgeAt && purgeAt.getTime() - serverTime.getTime());
     expect(purges).toEqual([7 * DAY_MS, 7 * DAY_MS, undefined, undefined]);
-    expect((await record(conversationId))?.unreaped).toBe(true);
+    await waitFor(async () => (await record(conversationId))?.unreaped === true, { what: 'the raised head' });
     await raise(conversationId, userB, 4);
     await waitFor(async () => (await record(conversationId))?.unreaped === undefined);
     expect(await record(conversationId)).toMatchObject({ floorSeq: 4, headSeq: 4, purgeSeq: 4 });

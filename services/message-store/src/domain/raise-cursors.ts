@@ -1,4 +1,5 @@
 import type { ConversationHeads } from './conversation-heads.js';
+import { MarksCache } from './marks-cache.js';
 import {
   memberKey,
   type CursorRaise,
@@ -25,6 +26,9 @@ export interface CursorRaiserOptions {
   readonly onRaised: (conversationIds: Iterable<string>) => void;
 }
 
+/** Members whose marks are remembered, some 300 bytes each. */
+const KNOWN_MEMBERS = 50_000;
+
 /** Refused: too much is waiting. */
 export class TooManyRaises extends Error {
   override readonly name = 'TooManyRaises';
@@ -42,6 +46,7 @@ interface Waiting {
  */
 export class CursorRaiser {
   readonly #options: CursorRaiserOptions;
+  readonly #marks = new MarksCache(KNOWN_MEMBERS);
   #waiting: Waiting | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -100,17 +105,23 @@ export class CursorRaiser {
   async #write(raises: ReadonlyMap<string, MemberRaise>): Promise<ReadonlyMap<string, MarkMove>> {
     const { store, onRaised } = this.#options;
     const members = [...raises.values()];
-    const before = await store.marksOf(members);
+    const unknown = members.filter((member) => this.#marks.get(member) === undefined);
+    const found = unknown.length === 0 ? NOTHING : await store.marksOf(unknown);
     await store.raise(members);
     onRaised(new Set(members.map(({ conversationId }) => conversationId)));
     const moves = new Map<string, MarkMove>();
     for (const [key, raise] of raises) {
-      const move = moveOf(raise, before.get(key));
+      const before = this.#marks.get(raise) ?? found.get(key);
+      const move = moveOf(raise, before);
       if (move !== undefined) moves.set(key, move);
+      const mark = move?.mark ?? before;
+      if (mark !== undefined) this.#marks.set(mark);
     }
     return moves;
   }
 }
+
+const NOTHING: ReadonlyMap<string, Mark> = new Map();
 
 const merge = (raises: Map<string, MemberRaise>, raise: CursorRaise): string => {
   const key = memberKey(raise);

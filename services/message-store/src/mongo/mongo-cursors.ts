@@ -14,6 +14,7 @@ import { deliveries, type DeliveryDocument } from './collections.js';
 import type { HeadReader } from './head-reader.js';
 
 const READ_TIMEOUT_MS = 5_000;
+const AT_STEP_MS = 30_000;
 const MARK_FIELDS = { _id: 0, conversationId: 1, userId: 1, high: 1, read: 1 } as const;
 const CURSOR_FIELDS = { ...MARK_FIELDS, delivered: 1 } as const;
 
@@ -29,21 +30,22 @@ export class MongoCursors implements CursorStore {
   }
 
   async marksOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, Mark>> {
-    const byConversation = new Map<string, string[]>();
-    for (const { conversationId, userId } of members) {
-      const users = byConversation.get(conversationId);
-      if (users === undefined) byConversation.set(conversationId, [userId]);
-      else users.push(userId);
-    }
-    const $or = [...byConversation].map(([conversationId, users]) => ({ conversationId, userId: { $in: users } }));
+    // A little more than was asked, where one of these users is in another of these conversations; a branch for each
+    // conversation would cost the planner more than those.
+    const asked = {
+      conversationId: { $in: [...new Set(members.map(({ conversationId }) => conversationId))] },
+      userId: { $in: [...new Set(members.map(({ userId }) => userId))] },
+    };
     const found = await this.#deliveries
-      .find({ $or }, { projection: MARK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: members.length + 1 })
+      .find(asked, { projection: MARK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: members.length + 1 })
       .toArray();
     return new Map(found.map((document) => [memberKey(document), toMark(document)]));
   }
 
   async raise(raises: readonly MemberRaise[]): Promise<void> {
-    const at = new Date(this.#clock.now());
+    // Rounded up, so that an index entry moves once in a while and not with every ack: who asks for what has changed since
+    // a time hears of a little more.
+    const at = new Date(Math.ceil(this.#clock.now() / AT_STEP_MS) * AT_STEP_MS);
     await this.#write(
       raises.map(({ conversationId, userId, delivered, readSeq }) => ({
         updateOne: {
