@@ -8,6 +8,7 @@ import { waitFor } from '@godwit/testkit/wait-for';
 import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
+import { sendAsTeam } from './api-example.js';
 import { device, fleetOfFile } from './people.js';
 import { teamCall } from './team-call.js';
 
@@ -23,7 +24,6 @@ describe('the gRPC APIs, for internal teams', () => {
     const [alice] = await fleet().people(1);
     const a = await fleet().sdk(device(alice));
     const account = new AccountServiceClient(fleet().stack.grpcAddress('account-0'), insecure);
-    const router = new RouterServiceClient(fleet().stack.grpcAddress('router-0'), insecure);
     const made = await teamCall(
       account.createApiKey.bind(account),
       { name: 'weather team', scopes: ['bots', 'messages'] },
@@ -36,26 +36,20 @@ describe('the gRPC APIs, for internal teams', () => {
     );
     const botId = bot.profile?.userId ?? '';
     const conversationId = privateConversation(botId, alice?.userId ?? '');
-    const request = {
-      conversationId,
+    const message = {
+      address: fleet().stack.grpcAddress('router-0'),
+      apiKey: made.apiKey,
+      userId: botId,
+      deviceId: bot.deviceId,
+      to: conversationId,
+      text: 'wind from the north',
       clientMessageId: 'forecast-1',
-      metadata: {
-        timestampMs: Date.now(),
-        kind: 1 as const,
-        targetSeq: 0,
-        mediaIds: [],
-        expiresAtMs: 0,
-        clientMessageId: '',
-      },
-      payload: { content: { $case: 'text' as const, value: { text: 'wind from the north' } } },
-      retry: false,
     };
-    const caller = { apiKey: made.apiKey, user: botId, device: bot.deviceId };
-    const sent = await teamCall(router.sendMessage.bind(router), request, caller);
-    expect(sent.outcome).toMatchObject({ $case: 'ack', value: { seq: 2 } });
+    expect(await sendAsTeam(message)).toEqual({ seq: 2, duplicate: false });
+    expect(await sendAsTeam(message)).toEqual({ seq: 2, duplicate: true });
     await waitFor(() => a.texts(conversationId).includes('wind from the north'));
     const groups = new GroupServiceClient(fleet().stack.grpcAddress('group-0'), insecure);
-    const outside = teamCall(groups.getGroup.bind(groups), { conversationId }, caller);
+    const outside = teamCall(groups.getGroup.bind(groups), { conversationId }, { apiKey: made.apiKey, user: botId });
     expect(errorInfo(await outside.catch((error: unknown) => error))?.reason).toMatch(/SCOPE/);
   });
 
