@@ -21,6 +21,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           expect,
+          // Where CI is set, terminals are thought to have colours.
+          env: { NO_COLOR: '1' },
           include: unit,
           exclude: [...integration, ...fleet, '**/node_modules/**'],
           sequence: { groupOrder: 0 },
