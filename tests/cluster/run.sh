@@ -4,7 +4,7 @@
 #   KUBECONFIG                 take this cluster as it is. It must have no namespace `godwit`. Also set:
 #     GODWIT_CLUSTER_LOAD      a command that is called with image archives (docker-archive) and makes the nodes have them
 #     GODWIT_CLUSTER_EDGE      ws://host:port at which node port 30080 can be reached from here
-#   GODWIT_CLUSTER_KEEP=1      leave the cluster running (and bring nothing that runs already)
+#   GODWIT_CLUSTER_KEEP=1      leave the cluster running afterwards; the next run takes it down first
 #   GODWIT_CLUSTER_ONLY        arguments for vitest, e.g. a file of tests/cluster/suite
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -75,6 +75,8 @@ if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$WORK/admin.kubeconfig" ]; th
   ${GODWIT_CLUSTER_LOAD:?with KUBECONFIG set, GODWIT_CLUSTER_LOAD must load images} $(archives) || stop "the images could not be loaded"
 else
   say "bringing the node"
+  # The suite starts on an empty cluster with the images of now.
+  tests/cluster/node/node-down.sh "$WORK" || stop "a former node could not be taken down"
   trap down EXIT
   KUBECONFIG=$(FORWARD_PORTS=30080 tests/cluster/node/node-up.sh "$BIN" "$WORK" $(archives)) || stop "the node did not come up (logs: $WORK/logs)"
   GODWIT_CLUSTER_EDGE=ws://127.0.0.1:30080

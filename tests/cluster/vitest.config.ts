@@ -1,4 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** One cluster, one state: the dry runs need it empty. */
+class ByName extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return [...files].sort((a, b) => a.moduleId.localeCompare(b.moduleId));
+  }
+}
 
 const conditions = ['source', 'module', 'node', 'development|production'];
 
@@ -7,9 +15,8 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } },
   test: {
     include: ['tests/cluster/suite/*.test.ts'],
-    // One cluster, one state: files in the order of their names, tests one after the other.
     fileParallelism: false,
-    sequence: { shuffle: false },
+    sequence: { sequencer: ByName },
     testTimeout: 240_000,
     hookTimeout: 600_000,
   },
