@@ -15,6 +15,7 @@ import {
   namespaceOf,
 } from './kubectl.js';
 import { Chat, Cli } from './people.js';
+import { timeless, transcript, type Step } from './transcript.js';
 
 const KIND = new Map(SERVICES.map((service) => [service, STATEFUL.includes(service) ? 'statefulset' : 'deployment']));
 
@@ -85,18 +86,55 @@ describe('the rollout', () => {
 });
 
 describe('people outside the cluster', () => {
-  it('register, chat and read with the CLI', async () => {
-    const cli = new Cli(await mkdtemp(path.join(SCRATCH, 'home-')));
-    await cli.register('alice', '+12025550101');
-    await cli.register('bob', '+12025550102');
-    const listening = cli.start('--profile', 'bob', 'listen', '--count', '1');
-    const sent = await cli.run('--profile', 'alice', 'send', '@bob', 'landed in Auckland');
-    expect(sent).toMatch(/^✓+ #\d+/);
-    expect(await listening.end()).toContain('landed in Auckland');
-    expect(await cli.run('--profile', 'bob', 'history', '@alice')).toContain('landed in Auckland');
-    await cli.run('--profile', 'bob', 'send', '@alice', 'how was it');
-    expect(await cli.run('--profile', 'alice', 'history', '@bob')).toContain('how was it');
-    expect(await cli.run('--profile', 'alice', 'status')).toMatch(/edge/i);
+  const steps = transcript();
+  const step = (part: string): Step => {
+    const found = steps.find(({ args }) => args.join(' ').includes(part));
+    if (found === undefined) throw new Error(`the README shows no ${part}`);
+    return found;
+  };
+  const expectShown = (said: string, { shown }: Step): void => {
+    const lines = said.split('\n').map(timeless);
+    expect(lines).toEqual(expect.arrayContaining(shown.map(timeless).filter((line) => line !== '' && line !== '>')));
+  };
+  let cli: Cli;
+
+  beforeAll(async () => {
+    cli = new Cli(await mkdtemp(path.join(SCRATCH, 'home-')));
+  });
+
+  it.each(['alice', 'bob'])('%s registers as the README shows', async (name) => {
+    const { args } = step(`--profile ${name} register`);
+    await cli.register(args, args[args.indexOf('--phone') + 1] ?? '');
+  });
+
+  it('they chat as the README shows', async () => {
+    const [withBob, withAlice] = [step('chat bob'), step('chat alice')];
+    const alice = cli.start(...withBob.args);
+    await alice.until('bob is offline');
+    const bob = cli.start(...withAlice.args);
+    await alice.until('bob is online');
+    alice.type('landed in Auckland');
+    await alice.until('bob has read #2');
+    bob.type('all the way without a stop?');
+    await bob.until('alice has read #3');
+    bob.type('/react 2 🐦');
+    await alice.until('🐦 to #2');
+    alice.type('eleven days');
+    await alice.until('bob has read #5');
+    alice.type('/quit');
+    bob.type('/quit');
+    expectShown(await alice.end(), withBob);
+    expectShown(await bob.end(), { ...withAlice, shown: withAlice.shown.filter((line) => !line.startsWith('> ')) });
+  });
+
+  it('everything else works as the README shows', async () => {
+    const rest = steps.filter(({ args }) => !/ (register|chat)( |$)/.test(` ${args.join(' ')}`));
+    expect(rest.length).toBeGreaterThan(3);
+    for (const one of rest) {
+      const command = cli.start(...one.args);
+      await command.end();
+      expectShown(command.said(), one);
+    }
   });
 });
 

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ROOT } from './kubectl.js';
+
+export interface Step {
+  /** What follows `npx godwit`. */
+  readonly args: readonly string[];
+  /** The lines that the README shows below it. */
+  readonly shown: readonly string[];
+}
+
+/** Every `$ npx godwit ...` of the README's section "Try it", in order. */
+export function transcript(): Step[] {
+  const text = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+  const section = /\n## Try it\n(.*?)\n## /s.exec(text)?.[1] ?? '';
+  const steps: { args: string[]; shown: string[] }[] = [];
+  for (const [, block = ''] of section.matchAll(/\n```\n(.*?)\n```/gs)) {
+    for (const line of block.split('\n')) {
+      const command = /^\$ npx godwit (.*)$/.exec(line)?.[1];
+      if (command !== undefined) steps.push({ args: words(command), shown: [] });
+      else if (block.includes('$ npx godwit')) steps.at(-1)?.shown.push(line);
+    }
+  }
+  return steps;
+}
+
+function words(command: string): string[] {
+  return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+}
+
+/** A line without what is another at every run: times, ids, codes, addresses of edges, how far a tick has come. */
+export function timeless(line: string): string {
+  return line
+    .replace(/^(> )+/, '')
+    .replace(/\b\d\d:\d\d\b/g, 'hh:mm')
+    .replace(/g:[a-z2-7]{26}/g, 'g:id')
+    .replace(/Code: \d+/g, 'Code: ')
+    .replace(/wss?:\/\/\S+/g, 'edge')
+    .replace(/ ✓+$/, '')
+    .replace(/ +/g, ' ')
+    .trim();
+}
