@@ -212,7 +212,7 @@ export interface Violation {
 
 export const CHECKS = {
   'acked-lost': 'an acked message is in the log, where its ack said',
-  'acked-twice': 'every ack of a message says the same',
+  'acked-twice': 'every ack of a message says the same, and no refusal follows it',
   'log-dense': 'seq runs 1, 2, 3 ... to the head in every conversation',
   'log-unique': 'an id of a sender stands once in the log',
   'shown-twice': 'no device shows a message twice',

@@ -1,7 +1,7 @@
 import { CHECKS, type CheckName, type History, type Violation } from '../history.js';
 import { checkDelivery, checkPayloads, waysOf, type Way } from './check-delivery.js';
 import { checkGone } from './check-gone.js';
-import { checkAcks, checkDense, checkSettled, checkUniqueIds } from './check-log.js';
+import { checkAcks, checkDense, checkRefusals, checkSettled, checkUniqueIds } from './check-log.js';
 import { checkMarksForward, checkMarksTruthful } from './check-marks.js';
 import { checkMembership, checkOneOrder, checkShown } from './check-shown.js';
 import { gatherFacts, type Facts } from './facts.js';
@@ -21,6 +21,7 @@ export function checkHistory(history: History): Judgement {
     ...checkDense(facts),
     ...checkUniqueIds(facts),
     ...checkAcks(facts),
+    ...checkRefusals(facts),
     ...checkShown(facts),
     ...checkOneOrder(facts),
     ...checkMembership(facts),

@@ -57,6 +57,21 @@ export function checkAcks({ acks, conversations, devices }: Facts): Violation[] 
   return violations;
 }
 
+/** Who sends the same once more gets the first ack again, whatever has changed since. */
+export function checkRefusals({ acks, devices, history }: Facts): Violation[] {
+  const violations: Violation[] = [];
+  for (const event of history.events) {
+    if (event.what !== 'refused' || !event.final) continue;
+    const { conversationId, id, reason, at } = event;
+    const device = devices.get(event.deviceId)?.info;
+    const acked = acks.get(idKey(conversationId, device?.userId ?? '', id))?.[0];
+    if (acked === undefined || acked.at > at) continue;
+    const text = `${id} of ${short(conversationId)} was acked at ${String(acked.seq)} and refused afterwards: ${reason}`;
+    violations.push({ check: 'acked-twice', text, at, conversationId, seq: acked.seq, device: device?.name ?? '' });
+  }
+  return violations;
+}
+
 /** Once all is well again, no send is left without an answer; those of a client that lost its memory nobody asks for. */
 export function checkSettled({ history }: Facts): Violation[] {
   const open = new Map<string, { at: number; conversationId: string; deviceId: string; id: string }>();

@@ -83,7 +83,7 @@ export class ForeignDevice implements DeviceClient {
 
   repeat(conversationId: string): void {
     const last = this.record.lastAcked(conversationId);
-    if (last !== undefined) this.#put({ conversationId, id: last.id, text: last.text, expiresAtMs: 0 }, true);
+    if (last !== undefined) this.#put({ conversationId, ...last }, true);
   }
 
   remove(conversationId: string): void {

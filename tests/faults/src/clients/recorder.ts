@@ -31,13 +31,21 @@ export class Recorder {
   }
 }
 
+/** A message that was acked, and all that is needed to send the same bytes again. */
+export interface Acked {
+  readonly id: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly expiresAtMs: number;
+}
+
 /** The page of one device. It answers what the workload needs to know: what is open, what was acked, what was seen. */
 export class DeviceRecord {
   readonly device: DeviceInfo;
   readonly #write: (said: Said) => void;
   readonly #open = new Map<string, { readonly conversationId: string; readonly id: string }>();
-  readonly #lastAcked = new Map<string, { readonly id: string; readonly seq: number; readonly text: string }>();
-  readonly #texts = new Map<string, string>();
+  readonly #lastAcked = new Map<string, Acked>();
+  readonly #offers = new Map<string, { readonly text: string; readonly expiresAtMs: number }>();
   readonly #seen = new Map<string, number>();
   online = false;
 
@@ -52,7 +60,7 @@ export class DeviceRecord {
   }
 
   /** The newest of its own messages there that was acked. */
-  lastAcked(conversationId: string): { readonly id: string; readonly seq: number; readonly text: string } | undefined {
+  lastAcked(conversationId: string): Acked | undefined {
     return this.#lastAcked.get(conversationId);
   }
 
@@ -76,17 +84,17 @@ export class DeviceRecord {
   }
 
   offered(offer: { conversationId: string; id: string; text: string; expiresAtMs: number }): void {
-    const { conversationId, id, text } = offer;
+    const { conversationId, id, text, expiresAtMs } = offer;
     this.#open.set(`${conversationId} ${id}`, { conversationId, id });
-    this.#texts.set(`${conversationId} ${id}`, text);
+    this.#offers.set(`${conversationId} ${id}`, { text, expiresAtMs });
     this.#write({ what: 'offered', ...offer });
   }
 
   acked(ack: { conversationId: string; id: string; seq: number; serverTimeMs: number }): void {
     const key = `${ack.conversationId} ${ack.id}`;
     this.#open.delete(key);
-    const text = this.#texts.get(key);
-    if (text !== undefined) this.#lastAcked.set(ack.conversationId, { id: ack.id, seq: ack.seq, text });
+    const offer = this.#offers.get(key);
+    if (offer !== undefined) this.#lastAcked.set(ack.conversationId, { id: ack.id, seq: ack.seq, ...offer });
     this.#saw(ack.conversationId, ack.seq);
     this.#write({ what: 'acked', ...ack });
   }

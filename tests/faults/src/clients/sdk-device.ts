@@ -65,7 +65,7 @@ export class SdkDevice implements DeviceClient, GroupCalls {
   repeat(conversationId: string): void {
     const last = this.record.lastAcked(conversationId);
     if (last === undefined || this.#client === undefined) return;
-    this.#send({ conversationId, id: last.id, text: last.text, expiresAtMs: 0 });
+    this.#send({ conversationId, ...last });
   }
 
   remove(conversationId: string): void {

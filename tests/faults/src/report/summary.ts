@@ -1,3 +1,4 @@
+import { MARGIN_MS, TEN_SECONDS_MS } from '../checker/check-delivery.js';
 import type { CheckName, Span, Violation } from '../history.js';
 import { costsOf, totalsOf, type FaultCost, type Totals } from '../measure.js';
 import type { RunResult } from '../run.js';
@@ -19,6 +20,8 @@ export interface Summary {
   readonly violations: readonly Violation[];
   /** Others took the CPUs: the ten seconds were not counted. */
   readonly busy: readonly Span[];
+  /** Deliveries that took more than the ten seconds, on any machine. */
+  readonly late: number;
   readonly timeline: Timeline;
 }
 
@@ -49,6 +52,7 @@ export function summaryOf(result: RunResult, machine: string): Summary {
     counts: judgement.counts,
     violations: judgement.violations,
     busy: history.busy,
+    late: judgement.ways.filter(({ waitedOnAnyMachine }) => waitedOnAnyMachine > TEN_SECONDS_MS + MARGIN_MS).length,
     timeline: timelineOf(result),
   };
 }

@@ -75,14 +75,16 @@ function violationRows({ violations }: Summary): string[] {
   return [...rows, ...(left > 0 ? [`  and ${String(left)} more, in the JSON`] : []), ''];
 }
 
-function busyRows(busy: Summary['busy']): string[] {
+function busyRows(busy: Summary['busy'], late: number): string[] {
   const ms = busy.reduce((sum, { from, to }) => sum + to - from, 0);
   return ms === 0
     ? []
-    : [`  for ${seconds(ms)} others took a quarter of the CPUs or more: the ten seconds were not counted then`];
+    : [
+        `  for ${seconds(ms)} others took a quarter of the CPUs or more: the ten seconds were not counted then; counted, ${String(late)} deliveries were late`,
+      ];
 }
 
-function totalRows({ totals, busy, seed, plan, skipped, unconfirmedChanges }: Summary): string[] {
+function totalRows({ totals, busy, late, seed, plan, skipped, unconfirmedChanges }: Summary): string[] {
   const { ack, delivery } = totals;
   return [
     `  ${String(totals.offered)} sends offered (${String(skipped)} more not, their device was off or had too many open), ` +
@@ -90,7 +92,7 @@ function totalRows({ totals, busy, seed, plan, skipped, unconfirmedChanges }: Su
       `${String(unconfirmedChanges)} changes of members not confirmed`,
     `  ack p50 ${String(ack.p50)} ms, p99 ${String(ack.p99)} ms, worst ${seconds(ack.max)}; delivery to those online ` +
       `p50 ${String(delivery.p50)} ms, p99 ${String(delivery.p99)} ms, worst ${seconds(delivery.max)}`,
-    ...busyRows(busy),
+    ...busyRows(busy, late),
     `  seed ${String(seed)}, plan ${plan}`,
   ];
 }
