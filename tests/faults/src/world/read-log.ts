@@ -166,11 +166,13 @@ export class MarkSampler {
     this.#reader = reader;
     this.#now = now;
     this.#timer = setInterval(() => {
-      void this.sample();
+      if (this.#sampling === undefined) void this.sample();
     }, everyMs);
   }
 
+  /** Resolves with a sample that was begun after the call. */
   async sample(): Promise<void> {
+    await this.#sampling;
     this.#sampling ??= this.#take().finally(() => {
       this.#sampling = undefined;
     });
