@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # npm run test:cluster: the fleet on a real Kubernetes. Builds the images and (once, outside the clone) the binaries of a
-# one-node cluster, brings it, runs the suite against it, takes it down. Last line: `N passed, N failed`.
+# one-node cluster, brings it, runs the suite against it, takes it down. Last line: `N passed, N failed`. Exit code 3: this
+# machine can't (no root, no Go).
 #   KUBECONFIG                 take this cluster as it is. It must have no namespace `godwit`. Also set:
 #     GODWIT_CLUSTER_LOAD      a command that is called with image archives (docker-archive) and makes the nodes have them
 #     GODWIT_CLUSTER_EDGE      ws://host:port at which node port 30080 can be reached from here
@@ -13,19 +14,20 @@ BIN=$CACHE/cluster/bin WORK=$CACHE/cluster/node IMAGES=$CACHE/images/ci
 PACKAGES="containerd runc containernetworking-plugins iptables nftables conntrack ipset debootstrap buildah"
 SERVICES="account edge group message-store presence push router session setup"
 say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
-# A machine that can't run this is no failure of the fleet; whoever asked has to be told.
+# A machine that can't run this is no failure of the fleet: exit code 3, and one sentence that says why.
+unable() { echo "tests/cluster: not run here: $*" >&2; exit 3; }
 stop() { echo "tests/cluster: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 
 prerequisites() {
-  command -v go >/dev/null || stop "Go is needed (it builds Kubernetes from modules)."
-  [ "$(id -u)" = 0 ] || stop "root is needed (namespaces, containerd)."
+  command -v go >/dev/null || unable "Go is needed (it builds Kubernetes from modules)."
+  [ "$(id -u)" = 0 ] || unable "root is needed (namespaces, containerd)."
   local missing=""
   for package in $PACKAGES; do dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"; done
   if [ -n "$missing" ]; then
     say "Installing$missing"
     # shellcheck disable=SC2086
     { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
-      >"$CACHE/apt.log" 2>&1 || stop "these Debian packages could not be installed:$missing"
+      >"$CACHE/apt.log" 2>&1 || unable "these Debian packages could not be installed:$missing"
   fi
 }
 

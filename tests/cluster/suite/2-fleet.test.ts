@@ -102,6 +102,10 @@ describe('people outside the cluster', () => {
     cli = new Cli(await mkdtemp(path.join(SCRATCH, 'home-')));
   });
 
+  afterEach(() => {
+    cli.close();
+  });
+
   it.each(['alice', 'bob'])('%s registers as the README shows', async (name) => {
     const { args } = step(`--profile ${name} register`);
     await cli.register(args, args[args.indexOf('--phone') + 1] ?? '');
@@ -109,9 +113,9 @@ describe('people outside the cluster', () => {
 
   it('they chat as the README shows', async () => {
     const [withBob, withAlice] = [step('chat bob'), step('chat alice')];
-    const alice = cli.start(...withBob.args);
+    const alice = cli.startInTerminal(...withBob.args);
     await alice.until('bob is offline');
-    const bob = cli.start(...withAlice.args);
+    const bob = cli.startInTerminal(...withAlice.args);
     await alice.until('bob is online');
     alice.type('landed in Auckland');
     await alice.until('bob has read #2');

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { GodwitClient } from '@godwit/client/client';
@@ -139,40 +139,68 @@ export class Chat {
   }
 }
 
+const BIN = path.join(ROOT, 'libs/cli/bin/godwit.mjs');
+// What a terminal is told beside the text.
+const CONTROL_SEQUENCES = /\u001b\[[0-9;?]*[A-Za-z]/g;
+
+/** A running `godwit`. */
+export interface Command {
+  said(): string;
+  type(line: string): void;
+  until(text: string): Promise<void>;
+  /** Waits for its end, and gives all that it said. */
+  end(): Promise<string>;
+}
+
 /** The `godwit` command outside the cluster, one home for all profiles. */
 export class Cli {
   readonly #home: string;
+  readonly #children = new Set<ChildProcess>();
 
   constructor(home: string) {
     this.#home = home;
   }
 
   /** Starts it; `until` sees what it has printed so far. */
-  start(...args: string[]) {
-    const bin = path.join(ROOT, 'libs/cli/bin/godwit.mjs');
-    const env = { ...process.env, GODWIT_HOME: this.#home, GODWIT_API_KEY: API_KEY, NO_COLOR: '1' };
-    const child = spawn(process.execPath, [bin, '--edge', EDGE, ...args], { env, stdio: 'pipe' });
-    let said = '';
-    let complaints = '';
-    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+  start(...args: string[]): Command {
+    return this.#spawn(process.execPath, [BIN, '--edge', EDGE, ...args]);
+  }
+
+  /** Starts it as in a terminal, where `chat` says more and reads line by line. */
+  startInTerminal(...args: string[]): Command {
+    const words = [process.execPath, BIN, '--edge', EDGE, ...args].map((word) => `'${word}'`);
+    return this.#spawn('script', ['--quiet', '--return', '--flush', '--command', words.join(' '), '/dev/null']);
+  }
+
+  #spawn(program: string, args: readonly string[]): Command {
+    const env = { ...process.env, GODWIT_HOME: this.#home, GODWIT_API_KEY: API_KEY, NO_COLOR: '1', TERM: 'dumb' };
+    const child = spawn(program, args, { env, stdio: 'pipe' });
+    this.#children.add(child);
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     const ended = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+    const said = (): string => output.replace(CONTROL_SEQUENCES, '').replaceAll('\r', '\n');
     return {
-      child,
-      said: () => said + complaints,
-      type: (line: string) => child.stdin.write(`${line}\n`),
-      until: (text: string | RegExp) =>
-        waitFor(() => (said + complaints).match(text) !== null, {
-          timeoutMs: 60_000,
-          what: `${String(text)} in: ${said}${complaints}`,
-        }),
+      said,
+      type: (line) => child.stdin.write(`${line}\n`),
+      until: async (text) => {
+        await waitFor(() => said().includes(text), { timeoutMs: 30_000, what: text }).catch((error: unknown) => {
+          throw new Error(`${String(error)}, but godwit said:\n${said()}`);
+        });
+      },
       end: async () => {
         child.stdin.end();
         const code = await ended;
-        if (code !== 0) throw new Error(`godwit ${args.join(' ')}: exit code ${String(code)}\n${said}${complaints}`);
-        return said + complaints;
+        if (code !== 0) throw new Error(`godwit ${args.join(' ')}: exit code ${String(code)}\n${said()}`);
+        return said();
       },
     };
+  }
+
+  /** Ends what a failed test has left running. */
+  close(): void {
+    for (const child of this.#children) child.kill();
   }
 
   /** A `register` command, answered with the code that the fleet would have sent by SMS. */
