@@ -220,6 +220,7 @@ const createDoors = (
     },
     clock,
     pendingFanOuts: () => fanOut.pending,
+    isLagging: () => fanOut.isLagging,
     limits: {
       ...config.sends,
       maxPendingSends: config.sends.maxPending,

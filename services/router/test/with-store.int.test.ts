@@ -140,8 +140,9 @@ describe('with a real message store', () => {
     const edge = await openEdge('edge-0', router, 'router-0');
     const group = groupConversation(newId());
     conversations.append = router.rules.membershipChanges;
-    await conversations.begin(group, [alice, bob]);
+    // Before the conversation begins: its first message is for him, too.
     sessions.connect(bob, edge.session(bobPhone, 3));
+    await conversations.begin(group, [alice, bob]);
     const seqs: number[] = [];
     let going = true;
     const sending = (async () => {

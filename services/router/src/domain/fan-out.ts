@@ -6,6 +6,7 @@ import type { Session, Wake } from './ports.js';
 import { groupByEdge, isWaking, recipientsOf, targetsOf, type FanOutMessage, type Recipient } from './recipients.js';
 import type { Redelivery } from './redelivery.js';
 import type { Sessions } from './sessions.js';
+import { Sojourn } from './sojourn.js';
 
 export interface FanOutOptions {
   readonly conversations: Conversations;
@@ -39,6 +40,9 @@ interface Conversation {
 }
 
 const VIEW_RETRY_MS = 500;
+/** Below the time after which the store has somebody fan out once more (3 s). */
+const SOJOURN = { targetMs: 2_000, windowMs: 200 };
+const MIN_QUEUE = 256;
 
 /**
  * Brings stored messages to the sockets of their recipients: members -> sessions -> one delivery for each edge, in the
@@ -50,14 +54,21 @@ export class FanOut {
   readonly #conversations = new Map<string, Conversation>();
   #scheduled: Conversation[] = [];
   #jobs = 0;
+  readonly #sojourn: Sojourn;
 
   constructor(options: FanOutOptions) {
     this.#options = options;
+    this.#sojourn = new Sojourn({ now: () => options.clock.monotonic(), ...SOJOURN });
   }
 
   /** Messages on their way. */
   get pending(): number {
     return this.#jobs;
+  }
+
+  /** More is stored than can be brought to people. */
+  get isLagging(): boolean {
+    return this.#jobs >= MIN_QUEUE && this.#sojourn.isStanding;
   }
 
   submit(message: FanOutMessage, settled: Settled): void {
@@ -266,6 +277,8 @@ export class FanOut {
     const conversation = this.#conversations.get(conversationId);
     if (conversation?.jobs.delete(seq) !== true) return;
     this.#jobs--;
+    const { clock, patienceMs } = this.#options;
+    this.#sojourn.record(clock.monotonic() - (job.endsAt - patienceMs));
     if (conversation.jobs.size === 0) this.#conversations.delete(conversationId);
     for (const settled of job.settled) settled(reached);
   }

@@ -7,6 +7,7 @@ import { conversationNotFound, invalid, notAMember, overloaded, unavailable, use
 import type { Refusal } from './refusal.js';
 import type { Relation } from './ports.js';
 import type { Relations } from './relations.js';
+import { Sojourn } from './sojourn.js';
 
 export type SendOutcome =
   | { readonly type: 'stored'; readonly seq: number; readonly serverTimeMs: number; readonly duplicate: boolean }
@@ -32,6 +33,8 @@ export interface IngressOptions {
   readonly clock: Clock;
   /** Messages that are stored and not yet with everybody. */
   readonly pendingFanOuts: () => number;
+  /** What is stored reaches people too late. */
+  readonly isLagging: () => boolean;
   readonly limits: ContentLimits & { readonly maxPendingSends: number; readonly maxPendingFanOuts: number };
 }
 
@@ -49,6 +52,12 @@ interface PendingSend {
 
 const MAX_STALE = 5;
 const OVERLOADED_RETRY_MS = 500;
+/** Far above what a store needs, far below the time after which an edge asks again (3 s). */
+const SOJOURN = { targetMs: 1_500, windowMs: 100 };
+const STUCK_MS = 2_500;
+const STUCK_QUEUE = 512;
+/** Fewer than this are no queue, however long they take. */
+const MIN_QUEUE = 64;
 
 /**
  * Takes messages in: may this user write this here? Stored means acked: whoever would be refused for what has changed
@@ -58,10 +67,14 @@ export class Ingress {
   readonly #options: IngressOptions;
   /** Sends that wait for what is not known yet, by conversation. */
   readonly #lines = new Map<string, PendingSend[]>();
+  readonly #sojourn: Sojourn;
+  /** Oldest first. */
+  readonly #accepted = new Set<{ readonly acceptedAt: number }>();
   #pending = 0;
 
   constructor(options: IngressOptions) {
     this.#options = options;
+    this.#sojourn = new Sojourn({ now: () => options.clock.monotonic(), ...SOJOURN });
   }
 
   /** Sends without an outcome yet. */
@@ -79,14 +92,28 @@ export class Ingress {
   }
 
   #isFull(): boolean {
-    const { limits, pendingFanOuts } = this.#options;
-    return this.#pending >= limits.maxPendingSends || pendingFanOuts() >= limits.maxPendingFanOuts;
+    const { limits, pendingFanOuts, isLagging } = this.#options;
+    if (this.#pending >= limits.maxPendingSends || pendingFanOuts() >= limits.maxPendingFanOuts) return true;
+    // What waits too long is asked again by whoever waits for it, and comes on top of what is too much already.
+    return (this.#pending >= MIN_QUEUE && (this.#sojourn.isStanding || this.#isStuck())) || isLagging();
+  }
+
+  /** Nothing has come through for so long that what is taken now would only pile up. */
+  #isStuck(): boolean {
+    if (this.#pending < STUCK_QUEUE) return false;
+    const [oldest] = this.#accepted;
+    return oldest !== undefined && this.#options.clock.monotonic() - oldest.acceptedAt > STUCK_MS;
   }
 
   #accept(command: SendCommand, reply: (outcome: SendOutcome) => void): void {
     this.#pending++;
+    const { clock } = this.#options;
+    const accepted = { acceptedAt: clock.monotonic() };
+    this.#accepted.add(accepted);
     const counted = (outcome: SendOutcome): void => {
       this.#pending--;
+      this.#accepted.delete(accepted);
+      if (outcome.type === 'stored') this.#sojourn.record(clock.monotonic() - accepted.acceptedAt);
       reply(outcome);
     };
     const send: PendingSend = {
