@@ -41,6 +41,8 @@ export interface RouterRequestOptions {
 const ATTEMPT_MS = 3_000;
 /** No outcome at all: the client is told, and may go on trying. */
 const GIVE_UP_MS = 12_000;
+/** A router that refuses has enough to do; for this long its next refusals are said here. */
+const OVERLOADED_MS = 50;
 // A router that gave up itself; another may do better.
 const WORTH_WAITING = new Set(['UNAVAILABLE', 'OVERLOADED']);
 
@@ -61,6 +63,8 @@ export class RouterRequests {
   readonly #flights = new InFlight<RouterRequest>();
   // Requests that no router could be asked: looked at in every tick.
   #stranded = new Set<Flight<RouterRequest>>();
+  // By router: what it said when it was last overloaded, and until when that is taken for its answer.
+  readonly #overloads = new Map<string, { readonly until: number; readonly refused: Refused }>();
 
   constructor(options: RouterRequestOptions) {
     this.#options = options;
@@ -78,6 +82,11 @@ export class RouterRequests {
     }
     const id = this.#flights.nextId();
     const node = routers.pick(conversationOf(request)) ?? '';
+    const overload = request.kind === 'send' ? this.#overloads.get(node) : undefined;
+    if (overload !== undefined && clock.monotonic() < overload.until) {
+      events.onRefused(request, overload.refused);
+      return;
+    }
     const flight = this.#flights.start(request, { id, node, now: clock.monotonic() });
     if (node === '') this.#stranded.add(flight);
     else if (!this.#offer(node, flight)) {
@@ -162,6 +171,9 @@ export class RouterRequests {
     const isLatest = flight.ids.at(-1) === id;
     if (!isLatest && WORTH_WAITING.has(refused.reason)) return;
     this.#end(flight);
+    if (refused.reason === 'OVERLOADED' && flight.request.kind === 'send') {
+      this.#overloads.set(flight.node, { until: this.#options.clock.monotonic() + OVERLOADED_MS, refused });
+    }
     this.#options.events.onRefused(flight.request, refused);
   }
 
