@@ -3,6 +3,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
+import { printCapacity } from './capacity.js';
 import type { Outcome, Settings } from './outcome.js';
 import { htmlReport } from './report/html-report.js';
 import { textReport } from './report/text-report.js';
@@ -92,7 +93,13 @@ const number = (text: string): number => {
   return value;
 };
 
-await new Command('npm run bench --')
+const program = new Command('npm run bench --');
+program
+  .command('capacity')
+  .description('What the loads of the design need, by the figures of an earlier run.')
+  .option('--from <file>', 'results.json of that run', '.godwit/bench/results.json')
+  .action(({ from }: { from: string }) => printCapacity(from, say));
+await program
   .description('Measures fleets of its own on this machine, servers and generators included.')
   .argument('[scenarios...]', Object.keys(SCENARIOS).join(', '))
   .option('--rate <n>', '`private` at this many messages a second only, without searching the best rate', number)

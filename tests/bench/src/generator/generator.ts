@@ -81,8 +81,8 @@ async function churn({ perSecond, seconds }: Commands['churn']['ask']): Promise<
   return null;
 }
 
-/** Away for longer than "online" is kept for, so that the others hear of both. */
-const AWAY_MS = 2_000;
+/** Away for longer than presence keeps "online" up (3 s), so that the others hear of both. */
+const AWAY_MS = 6_000;
 
 async function goAndCome(everyone: Population, index: number): Promise<void> {
   const userId = everyone.specs[index]?.account.userId ?? '';

@@ -49,6 +49,7 @@ export const runIdle: Scenario = async ({ settings, say }: Context) => {
     fleetCpuUs: sum(cpu.map(({ cpuUs }) => cpuUs)),
     loginsPerSecond: arrival.clients / (arrival.tookMs / 1_000),
     edges: count,
+    watchedSeconds: WATCH_SECONDS,
     usage: after,
   });
 };
@@ -64,6 +65,7 @@ export interface IdleFound {
   readonly fleetCpuUs: number;
   readonly loginsPerSecond: number;
   readonly edges: number;
+  readonly watchedSeconds: number;
   readonly usage: readonly Usage[];
 }
 

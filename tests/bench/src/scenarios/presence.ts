@@ -33,7 +33,7 @@ export const runPresence: Scenario = async ({ settings, say }: Context) => {
   await generator.call('changes', null);
   say(`presence: ${String(users * FOLLOWED)} subscriptions`);
   const before = await usageOf(fleet.processes());
-  await generator.call('churn', { perSecond: CHURN_PER_SECOND, seconds: CHURN_SECONDS });
+  await generator.call('churn', { perSecond: CHURN_PER_SECOND * settings.scale, seconds: CHURN_SECONDS });
   await delay(LATE_MS);
   const cpu = cpuBetween(before, await usageOf(fleet.processes()));
   const { made, told } = await generator.call('changes', null);
@@ -72,14 +72,14 @@ interface Found {
 function outcomeOf({ users, made, told, online, offline, cpuUs }: Found): Outcome {
   return {
     scenario: 'presence',
-    setup: `${String(users)} users follow ${String(FOLLOWED)} others each; ${String(CHURN_PER_SECOND)} a second go and come again after 2 s, for ${String(CHURN_SECONDS)} s.`,
+    setup: `${String(users)} users follow ${String(FOLLOWED)} others each; one in fifty a second go and come again after 6 s, for ${String(CHURN_SECONDS)} s.`,
     figures: [
       { what: 'changes', value: made, unit: '' },
       { what: 'told, of those to be told', value: (100 * told) / (made * FOLLOWED), unit: '%' },
       { what: 'online is told after (login included), p50', value: online.p50, unit: 'ms' },
       { what: 'online is told after (login included), p99', value: online.p99, unit: 'ms' },
-      { what: 'offline is told after, p50', value: offline.p50, unit: 'ms' },
-      { what: 'offline is told after, p99', value: offline.p99, unit: 'ms' },
+      { what: 'offline is told after (3 s of grace included), p50', value: offline.p50, unit: 'ms' },
+      { what: 'offline is told after (3 s of grace included), p99', value: offline.p99, unit: 'ms' },
       { what: 'CPU of fleet and servers for one that is told (login included)', value: cpuUs / told, unit: 'µs' },
     ],
     rows: [],

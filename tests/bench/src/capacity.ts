@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import {
+  type Assumptions,
+  ASSUMPTIONS,
+  type Costs,
+  type Load,
+  type Plan,
+  planFor,
+  serversInFlight,
+} from './capacity-plan.js';
+import { cpuEach, type Measurement } from './measure.js';
+import type { IdleFound } from './scenarios/idle.js';
+import type { Results } from './results.js';
+
+const ONLINE = 40_000_000;
+/** 128 bytes of text, in an envelope, in frames. */
+const BYTES_A_MESSAGE = 450;
+
+/** The two readings at the head of the design. */
+export const LOADS: readonly Load[] = [
+  {
+    name: 'design load: 64 billion messages a day as sends',
+    sendsPerSecond: 741_000,
+    deliveriesPerSecond: 1_600_000,
+    sockets: ONLINE,
+    bytesAMessage: BYTES_A_MESSAGE,
+  },
+  {
+    name: 'as counted in 2014: sends and deliveries together',
+    sendsPerSecond: 231_000,
+    deliveriesPerSecond: 509_000,
+    sockets: ONLINE,
+    bytesAMessage: BYTES_A_MESSAGE,
+  },
+];
+
+/** @throws Error which says what has to be measured first */
+export function costsIn(results: Results): Costs {
+  const message = measured(results, 'private');
+  const group = measured(results, 'groups');
+  const idle = results.outcomes.find(({ scenario }) => scenario === 'idle')?.data as IdleFound | undefined;
+  if (idle === undefined) throw new Error('idle is not in these results: npm run bench -- private groups idle');
+  const perMessageUs = cpuEach(message, message.acked);
+  const recipients = group.delivered / Math.max(1, group.acked);
+  const further = (cpuEach(group, group.acked) - perMessageUs) / Math.max(1, recipients - 1);
+  return {
+    perMessage: costOfEach(message),
+    perDeliveryUs: Math.max(0, further),
+    perSocketBytes: idle.bytes / idle.sockets,
+    perSocketSecondUs: idle.edgeCpuUs / (idle.sockets * idle.watchedSeconds),
+  };
+}
+
+function measured(results: Results, scenario: string): Measurement {
+  const rows = results.outcomes.find((outcome) => outcome.scenario === scenario)?.rows ?? [];
+  const best = rows.find(({ name }) => name.startsWith('best')) ?? rows.at(-1);
+  if (best === undefined) throw new Error(`${scenario} is not in these results: npm run bench -- private groups idle`);
+  return best.measurement;
+}
+
+/** Replicas of one service together; servers too. */
+function costOfEach({ processes, acked }: Measurement): Costs['perMessage'] {
+  const byName = new Map<string, number>();
+  for (const { name, cpuUs } of processes) {
+    const service = name.replace(/-\d+$/, '');
+    byName.set(service, (byName.get(service) ?? 0) + cpuUs / Math.max(1, acked));
+  }
+  return [...byName].map(([name, us]) => ({ name, us })).sort((a, b) => b.us - a.us);
+}
+
+export async function printCapacity(file: string, say: (text: string) => void): Promise<void> {
+  const results = JSON.parse(await readFile(file, 'utf8')) as Results;
+  const costs = costsIn(results);
+  say(`From ${file}, measured on ${results.machine}, ${results.at}.\n`);
+  say(costsTable(costs));
+  for (const load of LOADS) say(planTable(planFor(load, costs), ASSUMPTIONS));
+  const inFlight = serversInFlight({ online: ONLINE, requestMs: 20, openAtATime: 100_000 });
+  const needed = LOADS.map((load) => planFor(load, costs).nodes.toLocaleString('en-US'));
+  say(
+    `"40 M x 20 ms / 100,000 = ${String(inFlight)} servers" counts what is in flight at a time, not work: it is ${needed.join(' or ')} nodes of ${String(ASSUMPTIONS.coresANode)} cores.`,
+  );
+}
+
+function costsTable({ perMessage, perDeliveryUs, perSocketBytes, perSocketSecondUs }: Costs): string {
+  const rows = [
+    ...perMessage.map(({ name, us }) => [`${name}, for a private message`, `${us.toFixed(1)} µs`]),
+    ['each further delivery, all processes', `${perDeliveryUs.toFixed(1)} µs`],
+    ['memory of the edge for a socket', `${(perSocketBytes / 1_024).toFixed(1)} KiB`],
+    ['CPU of the edge for a socket and second', `${perSocketSecondUs.toFixed(2)} µs`],
+  ];
+  return table(['measured', 'cost'], rows);
+}
+
+function planTable(plan: Plan, assumed: Assumptions): string {
+  const { load } = plan;
+  const rows = [
+    ...plan.parts.map(({ name, cores, processes }) => [name, count(cores), count(processes)]),
+    ['all', count(plan.cores), `${count(plan.nodes)} nodes of ${String(assumed.coresANode)} cores`],
+    ['memory of edges for sockets', '', `${count(plan.edgeMemoryBytes / 2 ** 30)} GiB`],
+    ['MongoDB shards (three members each)', '', count(plan.mongoShards)],
+    ['stored at a time, one copy', '', `${count(plan.storedBytes / 2 ** 40)} TiB`],
+    ['network at the peak', '', `${count(plan.networkBits / 1e9)} Gbit/s`],
+  ];
+  const head = `${load.name}: ${count(load.sendsPerSecond)} sends/s, ${count(load.deliveriesPerSecond)} deliveries/s, peaks x ${String(assumed.peak)}, cores ${String(assumed.busy * 100)} % busy`;
+  return `\n${head}\n\n${table(['', 'cores', 'processes'], rows)}`;
+}
+
+function count(value: number): string {
+  return Math.ceil(value).toLocaleString('en-US');
+}
+
+/** As Markdown, for docs/capacity.md. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
