@@ -1,9 +1,7 @@
 // A generator process: does what the bench tells it over IPC, and ends when the bench does.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientEvents, ConnectClient } from './client.js';
-import type { Change, CommandName, Commands, Offer, Request, Response, System } from './commands.js';
-import { connectCentrifugo } from './centrifugo-client.js';
-import { connectEjabberd } from './ejabberd-client.js';
+import type { Change, CommandName, Commands, Offer, Request, Response } from './commands.js';
 import { GodwitClient } from './godwit-client.js';
 import { Ledger } from './ledger.js';
 import { Population } from './population.js';
@@ -13,11 +11,7 @@ const TICK_MS = 1;
 /** How long after a run answers are waited for. */
 const DRAIN_MS = 15_000;
 
-const CONNECT: Readonly<Record<System, ConnectClient>> = {
-  godwit: (spec, settings) => GodwitClient.connect(spec, settings),
-  ejabberd: connectEjabberd,
-  centrifugo: connectCentrifugo,
-};
+const connect: ConnectClient = (spec, settings) => GodwitClient.connect(spec, settings);
 
 let population: Population | undefined;
 let ledger: Ledger | undefined;
@@ -95,8 +89,8 @@ async function goAndCome(everyone: Population, index: number): Promise<void> {
 }
 
 const handlers: { readonly [N in CommandName]: (ask: Commands[N]['ask']) => Promise<Commands[N]['answer']> } = {
-  connect: ({ system, clients: specs, atATime, ...settings }) => {
-    population = new Population({ connect: CONNECT[system], specs, events, ...settings });
+  connect: ({ clients: specs, atATime, ...settings }) => {
+    population = new Population({ connect, specs, events, ...settings });
     return population.connectAll(atATime);
   },
   run,

@@ -21,7 +21,6 @@ export function connection(
   settings: Pick<Settings, 'payloadBytes'>,
 ): Commands['connect']['ask'] {
   return {
-    system: 'godwit',
     clients,
     atATime: CONNECT_AT_A_TIME,
     payloadBytes: settings.payloadBytes,
