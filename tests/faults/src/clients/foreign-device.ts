@@ -97,7 +97,7 @@ export class ForeignDevice implements DeviceClient {
   }
 
   read(conversationId: string): void {
-    const seq = this.record.seen(conversationId);
+    const seq = this.#inbox.seen(conversationId);
     if (seq > 0) this.#say({ read: { cursors: [{ conversationId, seq: String(seq) }] } });
   }
 

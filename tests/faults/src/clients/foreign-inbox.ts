@@ -43,6 +43,11 @@ export class ForeignInbox {
     return [...this.#conversations].map(([conversationId, { seen }]) => ({ conversationId, seq: String(seen) }));
   }
 
+  /** Up to where everything was shown or is gone. */
+  seen(conversationId: string): number {
+    return this.#conversations.get(conversationId)?.seen ?? 0;
+  }
+
   /** On a new socket: what the last one may not have said. */
   sayAgain(): void {
     for (const conversationId of this.#conversations.keys()) this.#acks.add(conversationId);

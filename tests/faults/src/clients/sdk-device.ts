@@ -79,7 +79,8 @@ export class SdkDevice implements DeviceClient, GroupCalls {
   }
 
   read(conversationId: string): void {
-    const seen = this.record.seen(conversationId);
+    // Up to where nothing is missing: an own message may be further on.
+    const seen = this.#client?.seen(conversationId) ?? 0;
     if (seen > 0) this.#client?.read(conversationId, seen);
   }
 
