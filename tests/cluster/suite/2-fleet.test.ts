@@ -149,7 +149,7 @@ describe('while people chat', () => {
       const running = await chatting();
       const { name, namespace } = await somePod(service);
       await kubectl('-n', namespace, 'delete', 'pod', name, '--wait=false');
-      await running.more(20, 120_000);
+      await running.more(20);
       await rolledOut(service);
       await running.more(20);
       await running.end();
@@ -160,7 +160,7 @@ describe('while people chat', () => {
     const running = await chatting();
     const { name, namespace } = await somePod('router');
     await kubectl('-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force');
-    await running.more(20, 120_000);
+    await running.more(20);
     await rolledOut('router');
     await running.end();
   });
@@ -169,7 +169,7 @@ describe('while people chat', () => {
     const running = await chatting();
     await kubectl('-n', 'godwit', 'set', 'image', 'statefulset/router', 'service=localhost/godwit/router:ci-next');
     await rolledOut('router');
-    await running.more(20, 120_000);
+    await running.more(20);
     const images = await kubectl(
       '-n',
       'godwit',
@@ -183,7 +183,7 @@ describe('while people chat', () => {
     expect(images).toContain('router:ci-next');
     await kubectl('-n', 'godwit', 'rollout', 'undo', 'statefulset/router');
     await rolledOut('router');
-    await running.more(20, 120_000);
+    await running.more(20);
     await running.end();
   });
 
@@ -191,7 +191,7 @@ describe('while people chat', () => {
     const running = await chatting();
     await kubectl('-n', 'godwit-edge', 'rollout', 'restart', `${KIND.get('edge') ?? ''}/edge`);
     await rolledOut('edge');
-    await running.more(20, 120_000);
+    await running.more(20);
     await running.end();
   });
 

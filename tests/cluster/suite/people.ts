@@ -98,7 +98,7 @@ export class Chat {
   }
 
   /** Waits until so many more are acked: the fleet works again. */
-  async more(count: number, timeoutMs = 60_000): Promise<void> {
+  async more(count: number, timeoutMs = 120_000): Promise<void> {
     const wanted = this.acked + count;
     await waitFor(() => this.acked >= wanted, { timeoutMs, what: `${String(count)} more acks` });
   }
@@ -185,7 +185,7 @@ export class Cli {
       said,
       type: (line) => child.stdin.write(`${line}\n`),
       until: async (text) => {
-        await waitFor(() => said().includes(text), { timeoutMs: 30_000, what: text }).catch((error: unknown) => {
+        await waitFor(() => said().includes(text), { timeoutMs: 60_000, what: text }).catch((error: unknown) => {
           throw new Error(`${String(error)}, but godwit said:\n${said()}`);
         });
       },
