@@ -21,8 +21,7 @@ interface Options {
 }
 
 async function faults(options: Options): Promise<void> {
-  const { minutes, seed, rate, users, inTurn } = options;
-  const kinds = chosenKinds(options.only);
+  const { minutes, seed } = options;
   const dir = path.resolve(options.out, String(seed));
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
@@ -30,7 +29,25 @@ async function faults(options: Options): Promise<void> {
     console.log(line);
   };
   report(`Seed ${String(seed)}, ${String(minutes)} min. Everything runs on this machine; logs and report in ${dir}.`);
-  await using world = await World.start({ dir: path.join(dir, 'stack'), report: () => undefined });
+  const stack = path.join(dir, 'stack');
+  try {
+    await run(options, { dir, stack, report });
+  } finally {
+    // The logs stay; gigabytes of databases say nothing more.
+    await rm(path.join(stack, 'servers'), { recursive: true, force: true });
+  }
+}
+
+interface Places {
+  readonly dir: string;
+  readonly stack: string;
+  readonly report: (line: string) => void;
+}
+
+async function run(options: Options, { dir, stack, report }: Places): Promise<void> {
+  const { minutes, seed, rate, users, inTurn } = options;
+  const kinds = chosenKinds(options.only);
+  await using world = await World.start({ dir: stack, report: () => undefined });
   const result = await runFaults(world, { seed, minutes, rate, users, kinds, inTurn, report });
   const summary = summaryOf(result, machine());
   await writeReport(dir, summary, result);
