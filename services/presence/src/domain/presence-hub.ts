@@ -162,7 +162,8 @@ export class PresenceHub {
 
   async #refresh(userIds: readonly string[]): Promise<void> {
     const before = userIds.map((userId) => this.#known.get(userId));
-    const presences = await this.#options.reader.read(userIds);
+    const presences = await this.#options.reader.tryRead(userIds);
+    if (presences === undefined) return;
     for (const [index, userId] of userIds.entries()) {
       const presence = presences[index];
       // News that came while we read is newer.

@@ -11,7 +11,13 @@ export interface PresenceReaderOptions {
   readonly onError: (error: unknown) => void;
 }
 
+interface Registered {
+  readonly stored: readonly (readonly EdgePresence[])[];
+  readonly live: LiveEdges;
+}
+
 const NOTHING: readonly EdgePresence[] = [];
+const NONE: Registered = { stored: [], live: new Map() };
 
 /** How users are, from what this replica sees, the registry, and when they were last seen. */
 export class PresenceReader {
@@ -23,7 +29,18 @@ export class PresenceReader {
 
   /** In the order asked; never rejects: what can't be read is as if it weren't there. */
   async read(userIds: readonly string[]): Promise<readonly UserPresence[]> {
-    const [{ stored, live }, seen] = await Promise.all([this.#registered(userIds), this.#seen(userIds)]);
+    return this.#read(userIds, await this.#registered(userIds));
+  }
+
+  /** The same, or undefined when the registry can't be read: then nobody is to be called offline for it. */
+  async tryRead(userIds: readonly string[]): Promise<readonly UserPresence[] | undefined> {
+    const registered = await this.#registered(userIds);
+    return registered === undefined ? undefined : this.#read(userIds, registered);
+  }
+
+  async #read(userIds: readonly string[], registered: Registered | undefined): Promise<readonly UserPresence[]> {
+    const { stored, live } = registered ?? NONE;
+    const seen = await this.#seen(userIds);
     return userIds.map((userId, index) => {
       const entries = stored[index] ?? NOTHING;
       return {
@@ -33,15 +50,13 @@ export class PresenceReader {
     });
   }
 
-  async #registered(
-    userIds: readonly string[],
-  ): Promise<{ stored: readonly (readonly EdgePresence[])[]; live: LiveEdges }> {
+  async #registered(userIds: readonly string[]): Promise<Registered | undefined> {
     try {
       const stored = await this.#options.registry.read(userIds);
       return { stored, live: await this.#options.life.among(stored) };
     } catch (error) {
       this.#options.onError(error);
-      return { stored: [], live: new Map() };
+      return undefined;
     }
   }
 
