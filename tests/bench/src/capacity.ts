@@ -46,7 +46,7 @@ export function costsIn(results: Results): Costs {
   return {
     perMessage: costOfEach(message),
     perDeliveryUs: Math.max(0, further),
-    perSocketBytes: idle.bytes / idle.sockets,
+    perSocketBytes: idle.bytes / idle.added,
     perSocketSecondUs: idle.edgeCpuUs / (idle.sockets * idle.watchedSeconds),
   };
 }
