@@ -28,6 +28,8 @@ export class ForeignClient {
   readonly #socket: WebSocket;
   readonly #waiters = new Map<number, (frame: Json) => void>();
   #requestId = 0;
+  /** Why the connection broke, where it broke. */
+  #broken = '';
   #acks = new Map<string, number>();
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -37,10 +39,12 @@ export class ForeignClient {
       this.#frame(JSON.parse(data.toString('utf8')) as Json);
     });
     socket.on('close', (code, reason) => {
-      this.closed = { code, reason: reason.toString() };
+      this.closed = { code, reason: reason.toString() || this.#broken };
       clearInterval(this.#timer);
     });
-    socket.on('error', () => undefined);
+    socket.on('error', (error) => {
+      this.#broken = error.message;
+    });
     this.#timer = setInterval(() => {
       this.#tick();
     }, 100);
