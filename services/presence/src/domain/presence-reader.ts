@@ -29,18 +29,25 @@ export class PresenceReader {
 
   /** In the order asked; never rejects: what can't be read is as if it weren't there. */
   async read(userIds: readonly string[]): Promise<readonly UserPresence[]> {
-    return this.#read(userIds, await this.#registered(userIds));
+    const [registered, seen] = await this.#look(userIds);
+    return this.#presences(userIds, registered ?? NONE, seen);
   }
 
   /** The same, or undefined when the registry can't be read: then nobody is to be called offline for it. */
   async tryRead(userIds: readonly string[]): Promise<readonly UserPresence[] | undefined> {
-    const registered = await this.#registered(userIds);
-    return registered === undefined ? undefined : this.#read(userIds, registered);
+    const [registered, seen] = await this.#look(userIds);
+    return registered === undefined ? undefined : this.#presences(userIds, registered, seen);
   }
 
-  async #read(userIds: readonly string[], registered: Registered | undefined): Promise<readonly UserPresence[]> {
-    const { stored, live } = registered ?? NONE;
-    const seen = await this.#seen(userIds);
+  #look(userIds: readonly string[]): Promise<[Registered | undefined, ReadonlyMap<string, number>]> {
+    return Promise.all([this.#registered(userIds), this.#seen(userIds)]);
+  }
+
+  #presences(
+    userIds: readonly string[],
+    { stored, live }: Registered,
+    seen: ReadonlyMap<string, number>,
+  ): readonly UserPresence[] {
     return userIds.map((userId, index) => {
       const entries = stored[index] ?? NOTHING;
       return {
