@@ -17,8 +17,6 @@ interface Conversation {
   readonly shown: Shown[];
 }
 
-const WELCOME_TRIES = 3;
-
 export class ForeignClient {
   readonly frames: Json[] = [];
   readonly conversations = new Map<string, Conversation>();
@@ -68,25 +66,13 @@ export class ForeignClient {
     return client;
   }
 
-  /**
-   * Opens, says hello with what an earlier socket of the device had seen, and waits until the sync is complete. A socket
-   * without a welcome is given up for another, as docs/protocol.md tells clients to, and said aloud: it should not happen.
-   */
+  /** Opens, says hello with what an earlier socket of the device had seen, and waits until the sync is complete. */
   static async connect(edge: string, token: string, former?: ForeignClient): Promise<ForeignClient> {
-    for (let attempt = 1; ; attempt += 1) {
-      const client = await ForeignClient.open(edge, token);
-      const cursors = client.#resume(former);
-      const welcome = await client.ask({ hello: { client: 'foreign/1', cursors } }).catch((error: unknown) => {
-        console.warn(`no welcome from ${edge}: ${String(error)}; ${JSON.stringify([client.closed, client.frames])}`);
-        client.terminate();
-        if (attempt === WELCOME_TRIES) throw error;
-        return undefined;
-      });
-      if (welcome === undefined) continue;
-      if (welcome['welcome'] === undefined) throw new Error(`no welcome: ${JSON.stringify(welcome)}`);
-      await client.frame((frame) => frame['syncComplete'] !== undefined);
-      return client;
-    }
+    const client = await ForeignClient.open(edge, token);
+    const welcome = await client.ask({ hello: { client: 'foreign/1', cursors: client.#resume(former) } });
+    if (welcome['welcome'] === undefined) throw new Error(`no welcome: ${JSON.stringify(welcome)}`);
+    await client.frame((frame) => frame['syncComplete'] !== undefined);
+    return client;
   }
 
   #resume(former: ForeignClient | undefined): Json[] {

@@ -8,8 +8,9 @@ import uws, {
 } from 'uWebSockets.js';
 import { jsonResponse, type HttpRequest, type HttpResponse, type UpgradeRequest } from '../domain/http.js';
 import { CloseCode, type Socket } from '../domain/socket.js';
+import { CorkHolder } from './cork-holder.js';
 
-// The only file that knows uWebSockets.js. What it uses exists in the binaries for Node 20 and for Node 22 and newer.
+// Only this folder knows uWebSockets.js. What it uses exists in the binaries for Node 20 and for Node 22 and newer.
 
 /** A handshake is answered with a socket for `identity`, or with a refusal. */
 export type Admission<I> =
@@ -122,6 +123,7 @@ export class UwsServer<I, C> {
   readonly #handlers: ServerHandlers<I, C>;
   readonly #app: TemplatedApp;
   #listening: us_listen_socket | undefined;
+  #corkHolder: CorkHolder | undefined;
 
   constructor(options: ServerOptions, handlers: ServerHandlers<I, C>) {
     this.#options = options;
@@ -137,6 +139,7 @@ export class UwsServer<I, C> {
   /** Gives the port it listens on. */
   async listen(): Promise<number> {
     const { host, port } = this.#options;
+    this.#corkHolder = await CorkHolder.open();
     return new Promise((resolve, reject) => {
       this.#app.listen(host, port, (listening: us_listen_socket | false) => {
         if (listening === false) {
@@ -158,6 +161,7 @@ export class UwsServer<I, C> {
   close(): void {
     this.#listening = undefined;
     this.#app.close();
+    this.#corkHolder?.close();
   }
 
   #addWebSockets(): void {
@@ -223,7 +227,7 @@ export class UwsServer<I, C> {
         return;
       }
       const socket = new UwsSocket<I, C>(admission.identity);
-      res.cork(() => {
+      this.#corkHolder?.cork(() => {
         res.upgrade<UserData<I, C>>({ socket }, key, admission.subprotocol, extensions, context);
       });
     };

@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { afterEach, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { sleep } from '@godwit/runtime/backoff';
+import type { Socket } from '../src/domain/socket.js';
+import { UwsServer } from '../src/uws/uws-server.js';
+
+const HANDSHAKES = 200;
+/** The bit by which the server knows a response whose connection is to be closed after it. */
+const CONNECTION_CLOSE = 16;
+
+let server: UwsServer<string, Socket> | undefined;
+afterEach(() => {
+  server?.close();
+});
+
+/** Takes the memory that the upgraded response has just given back, and leaves there what must not be read. */
+const poison = (): Buffer[] =>
+  Array.from({ length: 252 }, (_, index) => Buffer.allocUnsafeSlow(16 + 8 * (index % 63)).fill(CONNECTION_CLOSE));
+
+const serve = async (): Promise<string> => {
+  const options = { host: '127.0.0.1', port: 0, webSocketPath: '/', tls: undefined, trustProxy: false };
+  const limits = { maxFrameBytes: 1_024, maxBodyBytes: 1_024, maxBackpressureBytes: 65_536, idleTimeoutSeconds: 60 };
+  server = new UwsServer<string, Socket>(
+    { ...options, ...limits },
+    {
+      admit: async () => {
+        await sleep(1);
+        return { ok: true, subprotocol: 'echo', identity: 'somebody' };
+      },
+      opened: (socket) => {
+        poison();
+        return socket;
+      },
+      message: (socket, data) => {
+        socket.send(data.slice());
+      },
+      drained: () => undefined,
+      closed: () => undefined,
+      request: async () => Promise.reject(new Error('no requests here')),
+      failed: (error) => {
+        throw error;
+      },
+    },
+  );
+  return `ws://127.0.0.1:${String(await server.listen())}/`;
+};
+
+it('keeps every socket that it has upgraded after an asynchronous admission', async () => {
+  const url = await serve();
+  for (let index = 0; index < HANDSHAKES; index++) {
+    const client = new WebSocket(url, ['echo']);
+    await once(client, 'open');
+    client.send('hello');
+    const [echo] = (await Promise.race([once(client, 'message'), once(client, 'close')])) as [unknown];
+    expect(String(echo)).toBe('hello');
+    client.terminate();
+  }
+});
