@@ -77,6 +77,13 @@ const ask = async ({ fleet }: World, { node, viewer }: { node: string; viewer: s
   return presences;
 };
 
+/** The registry has them: a replica of whose edges they are on none says they are online. Only that survives a crash. */
+const registered = async (world: World, node: string, userIds: string[]): Promise<void> => {
+  await waitFor(async () => (await ask(world, { node, viewer: newId() }, userIds)).every(({ online }) => online), {
+    what: 'the registry to know them',
+  });
+};
+
 describe('two replicas', () => {
   it('tell whoever subscribed, wherever they are, of users who come and go', async () => {
     const world = await worldOf(['presence-0', 'presence-1']);
@@ -150,6 +157,7 @@ describe('crashes', () => {
     here.connect(1, ann);
     there.connect(1, bob);
     await subscribed(here, 1, ann, { userIds: [bob] });
+    await registered(world, 'presence-0', [bob]);
     await seen(here, [1, bob], true);
     there.kill();
     const killed = Date.now();
@@ -170,6 +178,7 @@ describe('crashes', () => {
     here.connect(1, ann);
     there.connect(1, bob);
     await subscribed(here, 1, ann, { userIds: [bob] });
+    await registered(world, 'presence-0', [bob]);
     await seen(here, [1, bob], true);
     there.kill();
     const second = world.replicas[1];
@@ -189,6 +198,7 @@ describe('crashes', () => {
     await subscribed(here, 1, ann, { userIds: [bob, eve] });
     await seen(here, [1, bob], true);
     await seen(here, [1, eve], true);
+    await registered(world, 'presence-0', [bob, eve]);
     const toldBefore = here.told.length;
     const second = world.replicas[1];
     if (second !== undefined) await world.fleet.stop(second);
