@@ -16,7 +16,8 @@ export interface RunServiceOptions<C extends BaseConfig> {
 const EXIT_CONFIG = 78;
 /** A process that has stopped but is held by some handle is given this long. */
 const LINGER_MS = 2_000;
-const FLUSH_MS = 500;
+/** Its last words may take this long to be written: the machine may be what holds it. */
+const FLUSH_MS = 2_000;
 
 /**
  * The life of a service process: configuration, start, SIGTERM or SIGINT (or a fatal error), ordered stop, exit code.
