@@ -1,4 +1,5 @@
 import { isSignedOut, NoAnswerError, RefusedError } from '@godwit/client/errors';
+import { CommanderError } from 'commander';
 
 /** Exit codes, as `godwit --help` tells them. */
 export const EXIT = { done: 0, refused: 1, usage: 2, noConnection: 3, signedOut: 4, broken: 70 } as const;
@@ -18,6 +19,7 @@ export class CliError extends Error {
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.code;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (error instanceof NoAnswerError) return EXIT.noConnection;
   if (isSignedOut(error)) return EXIT.signedOut;
   if (error instanceof RefusedError) return EXIT.refused;

@@ -14,12 +14,11 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync();
   } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
-      return;
-    }
+    const json = program.opts<GlobalOptions>().json ?? false;
     process.exitCode = exitCodeOf(error);
-    process.stderr.write(`${explain(error, program.opts<GlobalOptions>().json ?? false)}\n`);
+    // Help was asked for, or commander has told what is wrong.
+    if (error instanceof CommanderError && (!json || process.exitCode === EXIT.done)) return;
+    process.stderr.write(`${explain(error, json)}\n`);
     if (process.exitCode === EXIT.broken && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   }
 }

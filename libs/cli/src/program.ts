@@ -39,6 +39,12 @@ export function buildProgram(newSession = (options: GlobalOptions): Session => n
     .addHelpText('after', AFTER_HELP)
     .helpCommand(false)
     .showHelpAfterError('(godwit --help tells more)')
+    .configureOutput({
+      // With --json the error output has one JSON value, which `main` writes.
+      writeErr: (text) => {
+        if (program.opts<GlobalOptions>().json !== true) process.stderr.write(text);
+      },
+    })
     .exitOverride();
   const session = (command: Command): Session => newSession(command.optsWithGlobals<GlobalOptions>());
   program.commandsGroup('Sign in:');

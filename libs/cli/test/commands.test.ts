@@ -78,7 +78,8 @@ describe('send', () => {
     [['history', 'bob', '-n', '0'], '1 to 256'],
     [['history', 'bob', '--since', 'yesterday'], 'A time is wanted'],
     [['send', '@alice2', 'x', '--nonsense'], "unknown option '--nonsense'"],
-    [['privacy', '--online', 'friends'], 'friends: everyone, contacts or nobody'],
+    [['privacy', '--online', 'friends'], 'Allowed choices are everyone, contacts, nobody'],
+    [['group', 'update', 'Birds', '--send', 'nobody'], 'Allowed choices are everyone, admins'],
     [['group', 'update', 'Birds'], 'what is to change?'],
     [['--profile', '../x', 'whoami'], 'is not a profile name'],
     [['--edge', 'nonsense', 'find', 'bob'], 'not the address of an edge'],
@@ -87,6 +88,29 @@ describe('send', () => {
     expect(error).toContain(why);
     expect(code).toBe(2);
     expect(sent()).toBeUndefined();
+  });
+});
+
+describe('errors', () => {
+  it('of wrong usage are JSON too, where that is wanted', async () => {
+    expect(JSON.parse((await api.run('--json', 'frob')).error)).toEqual({ error: "unknown command 'frob'", exit: 2 });
+    expect(JSON.parse((await api.run('--json')).error)).toEqual({ error: 'which command?', exit: 2 });
+  });
+
+  it('name the field that is wrong, and no field where there is none', async () => {
+    const refused = (field: string, message: string) => ({
+      status: 400,
+      body: { reason: 'INVALID_ARGUMENT', message, field },
+    });
+    api.on('createGroup', () => refused('name', 'takes 1 to 100 characters'));
+    expect((await api.run('group', 'create', 'x')).error).toBe(
+      'godwit: name: takes 1 to 100 characters [INVALID_ARGUMENT (name)]',
+    );
+    api.on('leaveGroup', () => ({
+      status: 403,
+      body: { reason: 'OWNER_MUST_TRANSFER', message: 'hand it over', field: '' },
+    }));
+    expect((await api.run('group', 'leave', 'Birds')).error).toBe('godwit: hand it over [OWNER_MUST_TRANSFER]');
   });
 });
 
@@ -193,6 +217,11 @@ describe('what is printed', () => {
     const [all] = (await api.run('--json', 'conversations')).json() as [Record<string, unknown>[]];
     expect(all[0]).toMatchObject({ conversationId: GROUP, group: { name: 'Birds', memberCount: 3, myRole: 'owner' } });
     expect(all[1]).toMatchObject({ conversationId: CHAT, peerUserId: BOB });
+  });
+
+  it('groups without the private chats', async () => {
+    expect((await api.run('group', 'list')).out).toBe(`Birds  3 members, owner  ${GROUP}\n`);
+    expect((await api.run('--json', 'group', 'list')).json()).toMatchObject([[{ conversationId: GROUP }]]);
   });
 
   it('a history', async () => {

@@ -109,9 +109,9 @@ export class FakeApi {
     try {
       await program.parseAsync(['--edge', this.edge, ...words], { from: 'user' });
     } catch (cause) {
-      const usage = cause instanceof CommanderError;
-      code = usage ? (cause.exitCode === 0 ? EXIT.done : EXIT.usage) : exitCodeOf(cause);
-      error = usage ? told : explain(cause, words.includes('--json'));
+      const json = words.includes('--json');
+      code = exitCodeOf(cause);
+      error = cause instanceof CommanderError && !json ? told : explain(cause, json);
     }
     const json = (): unknown[] =>
       out

@@ -25,7 +25,7 @@ export class RefusedError extends Error {
   }) {
     super(details.message === '' ? details.reason : details.message);
     this.reason = details.reason;
-    this.field = details.field;
+    this.field = details.field === '' ? undefined : details.field;
     this.retryAfterMs = details.retryAfterMs ?? 0;
     this.stored = details.stored;
   }
@@ -58,7 +58,7 @@ export function refusedError(error: WireError): RefusedError {
   return new RefusedError({
     reason: error.reason,
     message: error.message,
-    field: error.field === '' ? undefined : error.field,
+    field: error.field,
     retryAfterMs: error.retryAfterMs,
     stored:
       error.stored === undefined

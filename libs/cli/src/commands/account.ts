@@ -1,6 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Audience } from '@godwit/proto/gen/client/godwit/account/v1/account_pb';
-import { CliError, EXIT } from '../exit.js';
 import { ago, dateTime, table } from '../output.js';
 import type { Session } from '../session.js';
 import { printableLine } from '../terminal-text.js';
@@ -48,10 +47,10 @@ export function addAccountCommands(program: Command, session: WithSession): void
   program
     .command('privacy')
     .description('who may see when you are online, last seen, and have read')
-    .option('--online <who>', 'everyone, contacts or nobody')
-    .option('--last-seen <who>', 'everyone, contacts or nobody')
-    .option('--read-receipts <who>', 'everyone, contacts or nobody')
-    .action(async (options: { online?: string; lastSeen?: string; readReceipts?: string }, self: Command) => {
+    .addOption(who('--online <who>', 'who sees that you are online'))
+    .addOption(who('--last-seen <who>', 'who sees when you were last here'))
+    .addOption(who('--read-receipts <who>', 'who sees what you have read'))
+    .action(async (options: { online?: Who; lastSeen?: Who; readReceipts?: Who }, self: Command) => {
       const s = session(self);
       const privacy = {
         online: audience(options.online),
@@ -98,17 +97,20 @@ function addDeviceCommands(program: Command, session: WithSession): void {
     });
 }
 
-const AUDIENCES: Readonly<Record<string, Audience>> = {
+const AUDIENCES = {
   everyone: Audience.EVERYONE,
   contacts: Audience.CONTACTS,
   nobody: Audience.NOBODY,
-};
+} as const;
 
-function audience(text: string | undefined): Audience {
-  if (text === undefined) return Audience.UNSPECIFIED;
-  const found = Object.hasOwn(AUDIENCES, text) ? AUDIENCES[text] : undefined;
-  if (found === undefined) throw new CliError(EXIT.usage, `${text}: everyone, contacts or nobody`);
-  return found;
+type Who = keyof typeof AUDIENCES;
+
+function who(flags: string, description: string): Option {
+  return new Option(flags, description).choices(Object.keys(AUDIENCES));
+}
+
+function audience(name: Who | undefined): Audience {
+  return name === undefined ? Audience.UNSPECIFIED : AUDIENCES[name];
 }
 
 function audienceName(value: Audience | undefined): string {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Permission } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import { newId } from '@godwit/ids/id';
 import { CliError, EXIT } from '../exit.js';
@@ -30,9 +30,13 @@ export function addGroupCommands(program: Command, session: WithSession): void {
 
   group
     .command('list')
-    .description('what you are in')
+    .description('the groups you are in')
     .action(async (_options: unknown, self: Command) => {
-      await listConversations(session(self));
+      const s = session(self);
+      await showConversations(s, {
+        conversations: (await allConversations(s)).filter(({ group }) => group !== undefined),
+        none: 'no groups yet',
+      });
     });
 
   group
@@ -60,23 +64,34 @@ export function addGroupCommands(program: Command, session: WithSession): void {
   addInviteCommands(group, session);
 }
 
+interface UpdateOptions {
+  readonly name?: string;
+  readonly picture?: string;
+  readonly send?: Who;
+  readonly add?: Who;
+}
+
 function addUpdateCommand(group: Command, session: WithSession): void {
   group
     .command('update <group>')
-    .description('rename, or set who may send and add (admins)')
-    .option('--name <name>')
-    .option('--send <who>', 'everyone or admins')
-    .option('--add <who>', 'everyone or admins')
-    .action(async (to: string, options: { name?: string; send?: string; add?: string }, self: Command) => {
+    .description('rename, set the picture, or who may send and add (admins)')
+    .option('--name <name>', 'its name')
+    .option('--picture <mediaId>', 'reference of its picture; "" for none')
+    .addOption(who('--send <who>', 'who may send'))
+    .addOption(who('--add <who>', 'who may add members'))
+    .action(async (to: string, options: UpdateOptions, self: Command) => {
       const s = session(self);
+      const { name, picture, send, add } = options;
       if (Object.keys(options).length === 0)
-        throw new CliError(EXIT.usage, 'what is to change? See --name, --send, --add');
+        throw new CliError(EXIT.usage, 'what is to change? See --name, --picture, --send, --add');
       const conversationId = await new Names(s).group(to);
-      const settings = { whoMaySend: permission(options.send), whoMayAdd: permission(options.add) };
       const { group: now } = await s.call('updateGroup', {
         conversationId,
-        ...(options.name === undefined ? {} : { name: options.name }),
-        ...(options.send === undefined && options.add === undefined ? {} : { settings }),
+        ...(name === undefined ? {} : { name }),
+        ...(picture === undefined ? {} : { pictureMediaId: picture }),
+        ...(send === undefined && add === undefined
+          ? {}
+          : { settings: { whoMaySend: permission(send), whoMayAdd: permission(add) } }),
       });
       s.output.result(now, `${printableLine(now?.name ?? '')}: changed`);
     });
@@ -162,27 +177,41 @@ function addInviteCommands(group: Command, session: WithSession): void {
 }
 
 export async function listConversations(s: Session): Promise<void> {
+  await showConversations(s, { conversations: await allConversations(s), none: 'no conversations yet' });
+}
+
+interface Shown {
+  readonly conversations: Awaited<ReturnType<typeof allConversations>>;
+  readonly none: string;
+}
+
+async function showConversations(s: Session, { conversations, none }: Shown): Promise<void> {
   const names = new Names(s);
-  const all = await allConversations(s);
   const rows = s.output.json
     ? []
     : await Promise.all(
-        all.map(async ({ conversationId, group, peerUserId }) =>
+        conversations.map(async ({ conversationId, group, peerUserId }) =>
           group === undefined
             ? [await names.show(peerUserId), 'private', conversationId]
             : [printableLine(group.name), `${membersOf(group.memberCount)}, ${roleName(group.myRole)}`, conversationId],
         ),
       );
-  s.output.result(all, rows.length === 0 ? 'no conversations yet' : table(rows));
+  s.output.result(conversations, rows.length === 0 ? none : table(rows));
 }
 
 function membersOf(count: number): string {
   return count === 1 ? '1 member' : `${String(count)} members`;
 }
 
-function permission(text: string | undefined): Permission {
-  if (text === undefined) return Permission.UNSPECIFIED;
-  if (text === 'everyone') return Permission.EVERYONE;
-  if (text === 'admins') return Permission.ADMINS;
-  throw new CliError(EXIT.usage, `${text}: everyone or admins`);
+const PERMISSIONS = { everyone: Permission.EVERYONE, admins: Permission.ADMINS } as const;
+
+type Who = keyof typeof PERMISSIONS;
+
+/** `--send` and `--add`. */
+function who(flags: string, description: string): Option {
+  return new Option(flags, description).choices(Object.keys(PERMISSIONS));
+}
+
+function permission(name: Who | undefined): Permission {
+  return name === undefined ? Permission.UNSPECIFIED : PERMISSIONS[name];
 }

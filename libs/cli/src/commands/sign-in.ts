@@ -104,13 +104,19 @@ interface Attempt {
 
 /** Asks for the code until it is right, as often as the server lets one. */
 async function validated(http: HttpCalls, { verificationId, options, session }: Attempt): Promise<SignedIn> {
+  const asks = options.code === undefined && process.stdin.isTTY;
   for (;;) {
-    const code = options.code ?? (await askUser('Code: '));
-    const { outcome } = await http.call('validateAccount', { verificationId, code: code.trim() });
+    const code = (options.code ?? (await askUser('Code: '))).trim();
+    // A slip of the finger is no try, and does not end the sign-up.
+    if (asks && !/^\d{6}$/.test(code)) {
+      session.output.note('a code has 6 digits');
+      continue;
+    }
+    const { outcome } = await http.call('validateAccount', { verificationId, code });
     if (outcome.case === 'signedIn') return outcome.value;
     const left = outcome.case === 'wrongCode' ? outcome.value.triesLeft : 0;
     const wrong = `wrong code; ${String(left)} ${left === 1 ? 'try' : 'tries'} left`;
-    if (left === 0 || options.code !== undefined || !process.stdin.isTTY) throw new CliError(EXIT.refused, wrong);
+    if (left === 0 || !asks) throw new CliError(EXIT.refused, wrong);
     session.output.note(wrong);
   }
 }
