@@ -71,7 +71,7 @@ const refusalOf = (error: unknown): { refusal: Refusal; code: status } => {
     refusal: {
       reason: info.reason,
       message: info.message,
-      field: info.field ?? '',
+      ...(info.field === undefined ? {} : { field: info.field }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
   };

@@ -3,7 +3,15 @@ import type { Appended, Appender, AppendItem, AppendOutcome } from './appender.j
 import { checkExpiry, checkMessage, type ContentLimits, type SendCommand } from './content.js';
 import { isAdmin, peerIn, refusalToWrite, type ConversationView } from './conversation.js';
 import type { Conversations } from './conversations.js';
-import { conversationNotFound, invalid, notAMember, overloaded, unavailable, userNotFound } from './refusal.js';
+import {
+  conversationNotFound,
+  invalid,
+  notAMember,
+  overloaded,
+  targetRefused,
+  unavailable,
+  userNotFound,
+} from './refusal.js';
 import type { Refusal } from './refusal.js';
 import type { Relation } from './ports.js';
 import type { Relations } from './relations.js';
@@ -236,11 +244,9 @@ export class Ingress {
           stored: { seq: outcome.seq, serverTimeMs: outcome.serverTimeMs, bodyHash: outcome.bodyHash },
         });
         return;
-      case 'target-refused': {
-        const message = 'the message this one is about does not allow it';
-        refuse(send, { reason: outcome.reason, field: 'metadata.target_seq', message });
+      case 'target-refused':
+        refuse(send, targetRefused(outcome.reason));
         return;
-      }
       case 'not-found':
         refuse(send, send.refusal ?? conversationNotFound);
         return;

@@ -59,3 +59,17 @@ export class Refused extends Error {
     this.refusal = refusal;
   }
 }
+
+const TARGET_PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ['TARGET_NOT_FOUND', 'there is no such message'],
+  ['NOT_THE_AUTHOR', 'only the author may do this to a message'],
+  ['TARGET_TOO_OLD', 'the message is too old for this'],
+  ['TARGET_KIND', 'this can not be done to a message of that kind'],
+]);
+
+/** What the message that a send is about does not allow. */
+export const targetRefused = (reason: string): Refusal => ({
+  reason,
+  field: 'metadata.target_seq',
+  message: TARGET_PROBLEMS.get(reason) ?? 'the message this one is about does not allow it',
+});
