@@ -9,6 +9,7 @@ import type {
 } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import { Permission, Role } from '@godwit/proto/gen/grpc/godwit/message/v1/envelope';
 import type { NodePool } from '@godwit/rpc/node-pool';
+import { userConversations as userConversationRows } from '../src/mongo/collections.js';
 import { people, refusalOf, startGroupUnderTest, type GroupUnderTest } from './support/group-under-test.js';
 
 let service: GroupUnderTest;
@@ -53,6 +54,39 @@ const conversation = async (conversationId: string, wanted: Wanted = {}, pool: P
 
 const userConversations = (userId: string, pageSize = 1_000, pageToken = '') =>
   service.pool.callAny('listUserConversations', { userId, pageSize, pageToken }, CALL);
+
+describe('the conversations of many users', () => {
+  it('are those of each, as far as they fit into an answer', async () => {
+    const [a = '', b = '', many = '', loner = ''] = people(4);
+    const shared = await createGroup(a, [b]);
+    const left = await createGroup(a, [b]);
+    await service.pool.callAny('removeMembers', { conversationId: left, userIds: [b] }, as(a));
+    await conversation(privateConversation(a, loner), { createPrivate: true });
+    const asked = [loner, b, a];
+    const { users } = await service.pool.callAny('listConversationsOfUsers', { userIds: asked }, CALL);
+    const alone = await Promise.all(asked.map(async (userId) => (await userConversations(userId)).conversations));
+    expect(new Map(users.map(({ userId, conversations }) => [userId, conversations]))).toEqual(
+      new Map(asked.map((userId, index) => [userId, alone[index]])),
+    );
+    expect(alone[1]?.map(({ conversationId }) => conversationId).sort()).toEqual([shared, left].sort());
+    const rows = Array.from({ length: 2_001 }, () => ({
+      conversationId: privateConversation(many, newId()),
+      userId: many,
+      role: 'member' as const,
+      intervals: [{ from: 1, to: 0 }],
+      appliedSeq: 1,
+    }));
+    await userConversationRows.in(service.db).insertMany(rows);
+    const cut = await service.pool.callAny('listConversationsOfUsers', { userIds: [...asked, many] }, CALL);
+    const told = new Map(cut.users.map(({ userId, conversations }) => [userId, conversations]));
+    expect(told.has(many)).toBe(false);
+    // Who comes before is there in full; who comes after is asked for again.
+    for (const [index, userId] of asked.entries()) {
+      if (userId < many) expect(told.get(userId)).toEqual(alone[index]);
+      else expect(told.has(userId)).toBe(false);
+    }
+  });
+});
 
 describe('a private conversation', () => {
   it('is made when it is wanted and both users exist, once', async () => {

@@ -116,6 +116,40 @@ describe('cursors', () => {
     expect(await cursor(0, 0, device)).toMatchObject({ seq: 4, created: false });
   });
 
+  it('tells cursors of many devices at once as it tells those of one', async () => {
+    const [one, two] = [await filled(6), await filled(3)];
+    const [userA, userB, phone, laptop] = [newId(), newId(), newId(), newId()];
+    await raise(
+      { conversationId: one, userId: userA, deviceId: phone, deliveredSeq: 4 },
+      { conversationId: one, userId: userB, deviceId: laptop, deliveredSeq: 5 },
+    );
+    const at = (conversationId: string, startSeq: number) => ({ conversationId, startSeq });
+    const { devices } = await router.pool.callOwner(
+      'getCursorsOfDevices',
+      {
+        devices: [
+          { userId: userA, deviceId: phone, deviceSinceMs: 0, conversations: [at(one, 1), at(two, 2)] },
+          { userId: userA, deviceId: newId(), deviceSinceMs: 0, conversations: [at(one, 1)] },
+          { userId: userB, deviceId: laptop, deviceSinceMs: 0, conversations: [at(two, 0), at(one, 0)] },
+          { userId: newId(), deviceId: newId(), deviceSinceMs: 0, conversations: [] },
+        ],
+      },
+      CALL,
+    );
+    expect(devices.map(({ cursors }) => cursors)).toEqual([
+      [
+        { conversationId: one, seq: 4, created: false },
+        { conversationId: two, seq: 2, created: true },
+      ],
+      [{ conversationId: one, seq: 1, created: true }],
+      [
+        { conversationId: two, seq: 0, created: true },
+        { conversationId: one, seq: 5, created: false },
+      ],
+      [],
+    ]);
+  });
+
   it('makes no mark of a start: the device has nothing yet', async () => {
     const conversationId = await filled(5);
     const userId = newId();

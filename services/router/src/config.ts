@@ -43,7 +43,7 @@ const settings = {
     receiptInterval: duration('GODWIT_ROUTER_RECEIPT_INTERVAL', '100ms'),
   },
   sync: {
-    /** Questions of all syncs together that are under way at a time: what is left of the machine is for live messages. */
+    /** Reads of all syncs together that are under way at a time: what is left of the machine is for live messages. */
     concurrency: integer('GODWIT_ROUTER_SYNC_CONCURRENCY', { min: 1, max: 1_024, fallback: 16 }),
     max: integer('GODWIT_ROUTER_MAX_SYNCS', { min: 1, max: 1_000_000, fallback: 20_000 }),
     maxFetchesPerEdge: integer('GODWIT_ROUTER_MAX_FETCHES_PER_EDGE', { min: 1, max: 100_000, fallback: 256 }),

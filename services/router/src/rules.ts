@@ -30,6 +30,7 @@ import { RecentMessages } from './domain/recent-messages.js';
 import { Redelivery } from './domain/redelivery.js';
 import { Relations } from './domain/relations.js';
 import { Sessions } from './domain/sessions.js';
+import { SyncQuestions } from './domain/sync-questions.js';
 import { Syncs } from './domain/syncs.js';
 import { WakeQueue } from './domain/wake-queue.js';
 import type { AppendLinksHandlers } from './peers/append-links.js';
@@ -252,9 +253,9 @@ export const createRules = (options: RulesOptions): Rules => {
   });
   const doors = createDoors(options, { ...delivery, knowledge, reminder, appender, stored, cursors: marks.cursors });
   const syncs = new Syncs({
-    ...knowledge,
+    relations,
+    questions: new SyncQuestions({ log, conversations: ports.conversations, devices: ports.devices }),
     conversations: ports.conversations,
-    devices: ports.devices,
     cursors: marks.cursors,
     clock,
     onFailed: telemetry.failed('sync'),

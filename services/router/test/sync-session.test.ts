@@ -8,7 +8,9 @@ import { Cursors } from '../src/domain/cursors.js';
 import { contains, isOpen, type Interval } from '../src/domain/intervals.js';
 import { GONE } from '../src/domain/kind.js';
 import { Relations } from '../src/domain/relations.js';
+import type { ConversationSource } from '../src/domain/ports.js';
 import { planSync } from '../src/domain/sync-plan.js';
+import { SyncQuestions } from '../src/domain/sync-questions.js';
 import { SyncSession, type SyncSink } from '../src/domain/sync-session.js';
 import { intervals } from './support/arbitrary-intervals.js';
 import { MemoryLog, memoryDevices, MemoryRelations } from './support/memory-world.js';
@@ -159,23 +161,21 @@ describe('a sync', () => {
           onDropped: () => undefined,
         });
         const given = new Map(cases.flatMap((one) => (one.given === undefined ? [] : [[one.id, one.given] as const])));
+        const ofUser = cases.map(({ id, times, behind }) => ({
+          conversationId: id,
+          intervals: behind ? stillIn(times) : times,
+          memberCount: 9,
+          version: behind ? VERSION - 1 : VERSION,
+        }));
+        const conversations: ConversationSource = {
+          ofUser: () => Promise.resolve({ conversations: ofUser, nextPageToken: '' }),
+          ofUsers: (userIds) => Promise.resolve(new Map(userIds.map((userId) => [userId, ofUser]))),
+          load: (id, { minVersion }) => Promise.resolve({ found: true, view: viewOf(cases, id, minVersion) }),
+        };
         const session = new SyncSession(
           {
-            log,
-            conversations: {
-              ofUser: () =>
-                Promise.resolve({
-                  conversations: cases.map(({ id, times, behind }) => ({
-                    conversationId: id,
-                    intervals: behind ? stillIn(times) : times,
-                    memberCount: 9,
-                    version: behind ? VERSION - 1 : VERSION,
-                  })),
-                  nextPageToken: '',
-                }),
-              load: (id, { minVersion }) => Promise.resolve({ found: true, view: viewOf(cases, id, minVersion) }),
-            },
-            devices: memoryDevices,
+            questions: new SyncQuestions({ log, conversations, devices: memoryDevices }),
+            conversations,
             relations: new Relations(new MemoryRelations(), systemClock),
             cursors,
             clock: systemClock,

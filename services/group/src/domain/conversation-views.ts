@@ -120,12 +120,36 @@ export const listUserConversations = async (options: ListOptions, page: ListPage
   const heads = await headsOf(options, found);
   // Rows are written before versions, so they are read after them: else a change could slip in between.
   const rows = heads.size === 0 ? found : await options.userConversations.page(query);
-  const items = rows.map(({ conversationId, intervals }) => {
-    const head = heads.get(conversationId);
-    const memberCount = isPrivate(conversationId) ? 2 : (head?.memberCount ?? 0);
-    return { conversationId, intervals, memberCount, version: head?.version ?? 0 };
-  });
-  return { items, nextAfter: nextAfter(rows, page.limit) };
+  return { items: rows.map((row) => userConversation(row, heads)), nextAfter: nextAfter(rows, page.limit) };
+};
+
+/**
+ * The same for many users, as far as `limit` rows go: who is only in part among them is left out. Who is in nothing is
+ * there with nothing.
+ */
+export const listConversationsOfUsers = async (
+  options: ListOptions,
+  userIds: readonly string[],
+  limit: number,
+): Promise<ReadonlyMap<string, readonly UserConversation[]>> => {
+  const found = await options.userConversations.ofUsers(userIds, limit + 1);
+  const heads = await headsOf(options, found);
+  const rows = heads.size === 0 ? found : await options.userConversations.ofUsers(userIds, limit + 1);
+  const byUser = new Map<string, UserConversation[]>();
+  // In the order of the rows: all users before that of the last row are there in full.
+  const cut = rows.length > limit ? rows.at(-1)?.userId : undefined;
+  for (const userId of userIds) if (cut === undefined || userId < cut) byUser.set(userId, []);
+  for (const row of rows) byUser.get(row.userId)?.push(userConversation(row, heads));
+  return byUser;
+};
+
+const userConversation = (
+  { conversationId, intervals }: UserConversationRow,
+  heads: ReadonlyMap<string, GroupHead>,
+): UserConversation => {
+  const head = heads.get(conversationId);
+  const memberCount = isPrivate(conversationId) ? 2 : (head?.memberCount ?? 0);
+  return { conversationId, intervals, memberCount, version: head?.version ?? 0 };
 };
 
 type GroupHead = Omit<ConversationHead, 'muteVersion'>;
@@ -140,7 +164,7 @@ const headsOf = async (
   { directory, userConversations }: ListOptions,
   rows: readonly UserConversationRow[],
 ): Promise<ReadonlyMap<string, GroupHead>> => {
-  const groupIds = rows.map(({ conversationId }) => conversationId).filter((id) => !isPrivate(id));
+  const groupIds = [...new Set(rows.map(({ conversationId }) => conversationId))].filter((id) => !isPrivate(id));
   if (groupIds.length === 0) return new Map();
   const heads = new Map<string, GroupHead>(await userConversations.heads(groupIds));
   for (const id of groupIds) if (!heads.has(id)) heads.set(id, await directory.load(id));

@@ -46,6 +46,10 @@ export interface UserConversationRow {
   readonly mutedUntil: number;
 }
 
+export interface UserConversationRowOf extends UserConversationRow {
+  readonly userId: string;
+}
+
 export interface UserConversationsPage {
   readonly userId: string;
   /** Conversation ids above this; empty: from the start. */
@@ -58,6 +62,8 @@ export interface UserConversationsPage {
 /** The same projections, read by user. */
 export interface UserConversations {
   page(page: UserConversationsPage): Promise<readonly UserConversationRow[]>;
+  /** By user and conversation, at most `limit` rows in all. */
+  ofUsers(userIds: readonly string[], limit: number): Promise<readonly UserConversationRowOf[]>;
   /** Those of the conversations that have one. */
   heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, ConversationHead>>;
 }

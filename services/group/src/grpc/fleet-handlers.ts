@@ -2,16 +2,26 @@ import { isConversationId } from '@godwit/ids/conversation';
 import type { GetConversationResponse, GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import type { Handlers } from '@godwit/rpc/server';
 import type { Conversation } from '../domain/conversation-directory.js';
-import { listUserConversations } from '../domain/conversation-views.js';
+import {
+  listConversationsOfUsers,
+  listUserConversations,
+  type UserConversation,
+} from '../domain/conversation-views.js';
 import type { GroupDeps } from '../domain/deps.js';
 import { findConversation } from '../domain/find-conversation.js';
 import { translated } from './errors.js';
 import { toChunks, toWireInterval } from './mapping.js';
-import { readConversationId, readCount, readPageToken, readUserId } from './requests.js';
+import { readConversationId, readCount, readPageToken, readUserId, readUserIds } from './requests.js';
 
-export type FleetHandlers = Pick<Handlers<typeof GroupServiceService>, 'getConversation' | 'listUserConversations'>;
+export type FleetHandlers = Pick<
+  Handlers<typeof GroupServiceService>,
+  'getConversation' | 'listUserConversations' | 'listConversationsOfUsers'
+>;
 
 const PAGE = { field: 'page_size', min: 1, max: 1_000 };
+const USERS = { field: 'user_ids', min: 1, max: 256 };
+/** Some 200 bytes each. */
+const MAX_ROWS = 2_000;
 
 /** The calls that only the fleet makes. */
 export const createFleetHandlers = (deps: GroupDeps): FleetHandlers => {
@@ -41,13 +51,23 @@ export const createFleetHandlers = (deps: GroupDeps): FleetHandlers => {
         const limit = readCount(request.pageSize, PAGE);
         const after = readPageToken(request.pageToken, isConversationId);
         const { items, nextAfter } = await listUserConversations(deps, { userId, after, limit });
-        const conversations = items.map(({ conversationId, intervals, memberCount, version }) => ({
-          conversationId,
-          intervals: intervals.map(toWireInterval),
-          memberCount,
-          membershipVersion: version,
+        return { conversations: items.map(toWireConversation), nextPageToken: nextAfter };
+      }),
+    listConversationsOfUsers: (request) =>
+      translated(async () => {
+        const found = await listConversationsOfUsers(deps, readUserIds(request.userIds, USERS), MAX_ROWS);
+        const users = Array.from(found, ([userId, items]) => ({
+          userId,
+          conversations: items.map(toWireConversation),
         }));
-        return { conversations, nextPageToken: nextAfter };
+        return { users };
       }),
   };
 };
+
+const toWireConversation = ({ conversationId, intervals, memberCount, version }: UserConversation) => ({
+  conversationId,
+  intervals: intervals.map(toWireInterval),
+  memberCount,
+  membershipVersion: version,
+});

@@ -40,6 +40,17 @@ export const mongoUserConversations = (db: Db): UserConversations => ({
     const cursor = userConversations.in(db).find(filter, { batchSize: limit }).sort({ conversationId: 1 }).limit(limit);
     return (await cursor.toArray()).map(toUserConversationRow);
   },
+  ofUsers: async (userIds, limit) => {
+    const cursor = userConversations
+      .in(db)
+      .find({ userId: { $in: [...userIds] } }, { batchSize: limit + 1 })
+      .sort({ userId: 1, conversationId: 1 })
+      .limit(limit);
+    return (await cursor.toArray()).map((document) => ({
+      ...toUserConversationRow(document),
+      userId: document.userId,
+    }));
+  },
   heads: async (conversationIds) => {
     const documents = await groups
       .in(db)

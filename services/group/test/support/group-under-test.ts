@@ -1,3 +1,4 @@
+import type { Db } from 'mongodb';
 import { newId } from '@godwit/ids/id';
 import { connectMongo } from '@godwit/mongo/connect';
 import { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
@@ -17,6 +18,7 @@ import { MemoryUsers } from './memory-users.js';
 
 export interface GroupUnderTest {
   readonly pool: NodePool<GroupServiceService>;
+  readonly db: Db;
   readonly log: MemoryLog;
   readonly users: MemoryUsers;
   readonly watch: MongoCommandWatch;
@@ -93,6 +95,7 @@ export const startGroupUnderTest = async (
   const first = await start();
   return {
     ...first,
+    db: mongo.db,
     log,
     users,
     watch,

@@ -63,8 +63,8 @@ export interface CursorStore {
   marksOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, Mark>>;
   /** Raises only. */
   raise(raises: readonly MemberRaise[]): Promise<void>;
-  /** The user's cursors in these conversations. */
-  cursorsOf(userId: string, conversationIds: readonly string[]): Promise<readonly MemberCursors[]>;
+  /** By `memberKey`; members without any are left out. */
+  cursorsOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, MemberCursors>>;
   /** Makes missing cursors of a device. Moves no mark: the device has nothing yet. */
   create(device: { userId: string; deviceId: string }, starts: ReadonlyMap<string, number>): Promise<void>;
   /** The lowest seq that was stored at or after this time, by conversation; left out where there is none. */

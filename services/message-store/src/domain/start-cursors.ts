@@ -1,5 +1,5 @@
 import type { ConversationHeads } from './conversation-heads.js';
-import type { CursorStore } from './cursors.js';
+import { memberKey, type CursorStore, type MemberCursors } from './cursors.js';
 
 /** Clocks of account and store may differ; a few messages too many do no harm. */
 export const CLOCK_MARGIN_MS = 60_000;
@@ -25,16 +25,32 @@ export interface CursorPorts {
 }
 
 /**
- * Where a device stands. One without a cursor starts at the last message that was stored before it was registered, or
+ * Where devices stand, in the order asked. One without a cursor starts at the last message that was stored before it was registered, or
  * at the given start where that is higher.
  */
-export const startCursors = async ({ store, heads }: CursorPorts, request: CursorsRequest): Promise<DeviceCursor[]> => {
-  const { userId, deviceId, deviceSinceMs, conversations } = request;
+export const startCursors = async (
+  { store, heads }: CursorPorts,
+  requests: readonly CursorsRequest[],
+): Promise<DeviceCursor[][]> => {
   const stored = await store.cursorsOf(
-    userId,
-    conversations.map(({ conversationId }) => conversationId),
+    requests.flatMap(({ userId, conversations }) =>
+      conversations.map(({ conversationId }) => ({ conversationId, userId })),
+    ),
   );
-  const known = new Map(stored.map(({ conversationId, delivered }) => [conversationId, delivered.get(deviceId)]));
+  return Promise.all(requests.map((request) => cursorsOf({ store, heads }, request, stored)));
+};
+
+const cursorsOf = async (
+  { store, heads }: CursorPorts,
+  { userId, deviceId, deviceSinceMs, conversations }: CursorsRequest,
+  stored: ReadonlyMap<string, MemberCursors>,
+): Promise<DeviceCursor[]> => {
+  const known = new Map(
+    conversations.map(({ conversationId }) => {
+      const delivered = stored.get(memberKey({ conversationId, userId }))?.delivered;
+      return [conversationId, delivered?.get(deviceId)];
+    }),
+  );
   const missing = conversations.filter(({ conversationId }) => known.get(conversationId) === undefined);
   const starts = await startsOf({ store, heads }, missing, deviceSinceMs);
   if (starts.size > 0) await store.create({ userId, deviceId }, starts);

@@ -4,7 +4,7 @@ import type { Handlers } from '@godwit/rpc/server';
 import type { ConversationHeads } from '../domain/conversation-heads.js';
 import type { CursorStore, MemberKey } from '../domain/cursors.js';
 import { TooManyRaises, type CursorRaiser } from '../domain/raise-cursors.js';
-import { startCursors } from '../domain/start-cursors.js';
+import { startCursors, type CursorsRequest } from '../domain/start-cursors.js';
 import { toMark, toMove } from './mapping.js';
 import {
   MAX_BATCH,
@@ -30,7 +30,7 @@ export const cursorHandlers = ({
   store,
   heads,
   raiser,
-}: CursorHandlerPorts): Pick<Methods, 'raiseCursors' | 'getCursors' | 'getMarks'> => ({
+}: CursorHandlerPorts): Pick<Methods, 'raiseCursors' | 'getCursors' | 'getCursorsOfDevices' | 'getMarks'> => ({
   raiseCursors: async ({ raises }) => {
     requireCount(raises.length, 'raises', { max: MAX_BATCH });
     for (const raise of raises) {
@@ -50,16 +50,18 @@ export const cursorHandlers = ({
     }
   },
 
-  getCursors: async ({ userId, deviceId, deviceSinceMs, conversations }) => {
-    requireUser(userId);
-    requireDevice(deviceId);
-    requireSeq(deviceSinceMs, 'device_since_ms');
-    requireCount(conversations.length, 'conversations', { max: MAX_BATCH });
-    for (const { conversationId, startSeq } of conversations) {
-      requireConversation(conversationId, 'conversations.conversation_id');
-      requireSeq(startSeq, 'conversations.start_seq');
-    }
-    return { cursors: await startCursors({ store, heads }, { userId, deviceId, deviceSinceMs, conversations }) };
+  getCursors: async (request) => {
+    requireCursors(request);
+    const [cursors = []] = await startCursors({ store, heads }, [request]);
+    return { cursors };
+  },
+
+  getCursorsOfDevices: async ({ devices }) => {
+    const asked = devices.reduce((sum, { conversations }) => sum + conversations.length, 0);
+    requireCount(Math.max(devices.length, asked), 'devices', { max: MAX_BATCH });
+    for (const device of devices) requireCursors(device);
+    const found = await startCursors({ store, heads }, devices);
+    return { devices: found.map((cursors) => ({ cursors })) };
   },
 
   getMarks: async ({ conversationIds, userIds, changedSinceMs, pageSize, pageToken }) => {
@@ -81,6 +83,17 @@ export const cursorHandlers = ({
     };
   },
 });
+
+const requireCursors = ({ userId, deviceId, deviceSinceMs, conversations }: CursorsRequest): void => {
+  requireUser(userId);
+  requireDevice(deviceId);
+  requireSeq(deviceSinceMs, 'device_since_ms');
+  requireCount(conversations.length, 'conversations', { max: MAX_BATCH });
+  for (const { conversationId, startSeq } of conversations) {
+    requireConversation(conversationId, 'conversations.conversation_id');
+    requireSeq(startSeq, 'conversations.start_seq');
+  }
+};
 
 const pageTokenOf = ({ conversationId, userId }: MemberKey): string => `${conversationId} ${userId}`;
 

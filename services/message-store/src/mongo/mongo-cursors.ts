@@ -30,14 +30,8 @@ export class MongoCursors implements CursorStore {
   }
 
   async marksOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, Mark>> {
-    // A little more than was asked, where one of these users is in another of these conversations; a branch for each
-    // conversation would cost the planner more than those.
-    const asked = {
-      conversationId: { $in: [...new Set(members.map(({ conversationId }) => conversationId))] },
-      userId: { $in: [...new Set(members.map(({ userId }) => userId))] },
-    };
     const found = await this.#deliveries
-      .find(asked, { projection: MARK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: members.length + 1 })
+      .find(filterOf(members), { projection: MARK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: members.length + 1 })
       .toArray();
     return new Map(found.map((document) => [memberKey(document), toMark(document)]));
   }
@@ -79,8 +73,9 @@ export class MongoCursors implements CursorStore {
     );
   }
 
-  async cursorsOf(userId: string, conversationIds: readonly string[]): Promise<readonly MemberCursors[]> {
-    return this.#cursors({ conversationId: { $in: [...conversationIds] }, userId });
+  async cursorsOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, MemberCursors>> {
+    const found = await this.#cursors(filterOf(members));
+    return new Map(found.map((cursors) => [memberKey(cursors), cursors]));
   }
 
   async cursorsIn(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]> {
@@ -130,6 +125,15 @@ export class MongoCursors implements CursorStore {
     }
   }
 }
+
+/**
+ * A little more than was asked, where one of these users is in another of these conversations; a branch for each
+ * conversation would cost the planner more than those.
+ */
+const filterOf = (members: readonly MemberKey[]): Filter<DeliveryDocument> => ({
+  conversationId: { $in: [...new Set(members.map(({ conversationId }) => conversationId))] },
+  userId: { $in: [...new Set(members.map(({ userId }) => userId))] },
+});
 
 const cursorFields = (delivered: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries([...delivered].map(([deviceId, seq]) => [`delivered.${deviceId}`, seq]));

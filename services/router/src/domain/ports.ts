@@ -125,8 +125,8 @@ export interface MessageLog {
   heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, Head>>;
   /** Never rejects: what failed is in the result. */
   raiseCursors(raises: readonly CursorRaise[]): Promise<RaiseResult>;
-  /** By conversation; missing cursors are made. */
-  cursors(query: CursorQuery): Promise<ReadonlyMap<string, number>>;
+  /** Of each device by conversation, in the order asked; missing cursors are made. */
+  cursors(queries: readonly CursorQuery[]): Promise<readonly ReadonlyMap<string, number>[]>;
   marks(query: MarksQuery): Promise<MarksPage>;
   /** The marks that changed, in many conversations, page by page. */
   changedMarks(conversationIds: readonly string[], sinceMs: number): AsyncIterable<readonly Mark[]>;
@@ -188,6 +188,8 @@ export interface PageOf {
 export interface ConversationSource {
   load(conversationId: string, options: LoadOptions): Promise<LoadedConversation>;
   ofUser(page: PageOf): Promise<UserConversationsPage>;
+  /** All conversations of each user; who is in very many is left out. */
+  ofUsers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly UserConversation[]>>;
 }
 
 export interface RelationQuery {
@@ -209,9 +211,14 @@ export interface RelationSource {
   relations(queries: readonly RelationQuery[]): Promise<readonly Relation[]>;
 }
 
+export interface DeviceKey {
+  readonly userId: string;
+  readonly deviceId: string;
+}
+
 export interface DeviceSource {
-  /** When the device was registered, ms since 1970; 0 when it isn't known. */
-  registeredAt(userId: string, deviceId: string): Promise<number>;
+  /** When devices were registered, ms since 1970, by device id; those that aren't known are left out. */
+  registeredAt(devices: readonly DeviceKey[]): Promise<ReadonlyMap<string, number>>;
 }
 
 /** Somebody who isn't connected may have something new. */

@@ -2,21 +2,12 @@ import type { Clock } from '@godwit/runtime/clock';
 import { RECEIPT_MEMBERS } from './conversation.js';
 import type { Cursors } from './cursors.js';
 import { isOpen } from './intervals.js';
-import type {
-  ConversationSource,
-  DeviceSource,
-  GoneRange,
-  Head,
-  LogPage,
-  Mark,
-  MessageLog,
-  StoredMessage,
-  UserConversation,
-} from './ports.js';
+import type { ConversationSource, GoneRange, Head, LogPage, Mark, StoredMessage, UserConversation } from './ports.js';
 import { readVisible } from './read-visible.js';
 import { unavailable, type Refusal } from './refusal.js';
 import type { Relations } from './relations.js';
 import { planSync, type SyncPlan } from './sync-plan.js';
+import type { SyncQuestions } from './sync-questions.js';
 
 export interface SyncRequest {
   readonly userId: string;
@@ -43,9 +34,8 @@ export interface SyncSink {
 export type Paced = <T>(work: () => Promise<T>) => Promise<T>;
 
 export interface SyncOptions {
-  readonly log: MessageLog;
-  readonly conversations: Pick<ConversationSource, 'ofUser' | 'load'>;
-  readonly devices: DeviceSource;
+  readonly questions: SyncQuestions;
+  readonly conversations: Pick<ConversationSource, 'load'>;
   readonly relations: Relations;
   readonly cursors: Cursors;
   readonly clock: Clock;
@@ -74,6 +64,7 @@ export class SyncSession {
   readonly #sink: SyncSink;
   #credit = INITIAL_CREDIT;
   #closed = false;
+  #deviceSinceMs: number | undefined;
   #waiting: (() => void)[] = [];
 
   constructor(options: SyncOptions, request: SyncRequest, sink: SyncSink) {
@@ -108,25 +99,20 @@ export class SyncSession {
   }
 
   async #allConversations(): Promise<void> {
-    const { userId, deviceId } = this.#request;
-    const { conversations, devices, paced } = this.#options;
-    // Without it a new device starts a little too early, which costs time and loses nothing.
-    const deviceSinceMs = await paced(() => devices.registeredAt(userId, deviceId).catch(() => 0));
+    const { userId } = this.#request;
     let pageToken = '';
     do {
       this.#check();
-      const query = { userId, pageSize: CONVERSATIONS_A_PAGE, pageToken };
-      const page = await paced(() => conversations.ofUser(query));
-      await this.#page(page.conversations, deviceSinceMs);
+      const page = await this.#options.questions.conversations({ userId, pageSize: CONVERSATIONS_A_PAGE, pageToken });
+      await this.#page(page.conversations);
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
   }
 
-  async #page(found: readonly UserConversation[], deviceSinceMs: number): Promise<void> {
+  async #page(found: readonly UserConversation[]): Promise<void> {
     if (found.length === 0) return;
-    const { log, paced } = this.#options;
     const ids = found.map(({ conversationId }) => conversationId);
-    const [heads, stored] = await Promise.all([paced(() => log.heads(ids)), this.#storedCursors(found, deviceSinceMs)]);
+    const [heads, stored] = await Promise.all([this.#options.questions.heads(ids), this.#storedCursors(found)]);
     const conversations = await Promise.all(found.map((one) => this.#upToDate(one, heads.get(one.conversationId))));
     this.#check();
     const plans: SyncPlan[] = [];
@@ -165,10 +151,7 @@ export class SyncSession {
   }
 
   /** A recheck asks only for those that the edge does not know. */
-  async #storedCursors(
-    conversations: readonly UserConversation[],
-    deviceSinceMs: number,
-  ): Promise<ReadonlyMap<string, number>> {
+  async #storedCursors(conversations: readonly UserConversation[]): Promise<ReadonlyMap<string, number>> {
     const { userId, deviceId, recheck, cursors } = this.#request;
     const asked = recheck ? conversations.filter(({ conversationId }) => !cursors.has(conversationId)) : conversations;
     if (asked.length === 0) return new Map();
@@ -176,7 +159,10 @@ export class SyncSession {
       conversationId,
       startSeq: Math.max((intervals[0]?.from ?? 1) - 1, 0),
     }));
-    return this.#options.paced(() => this.#options.log.cursors({ userId, deviceId, deviceSinceMs, starts }));
+    const { questions } = this.#options;
+    // Without it a new device starts a little too early, which costs time and loses nothing.
+    this.#deviceSinceMs ??= await questions.registeredAt({ userId, deviceId }).catch(() => 0);
+    return questions.cursors({ userId, deviceId, deviceSinceMs: this.#deviceSinceMs, starts });
   }
 
   #announce(plan: SyncPlan): void {
@@ -204,7 +190,7 @@ export class SyncSession {
   }
 
   async #read({ conversationId, after, upTo }: SyncPlan, { intervals }: UserConversation): Promise<void> {
-    const { log, paced } = this.#options;
+    const { questions, paced } = this.#options;
     let stuck = 0;
     for (let at = after; at < upTo;) {
       await this.#untilRead();
@@ -218,7 +204,7 @@ export class SyncSession {
         limit,
         newestFirst: false,
       };
-      const page = await paced(() => readVisible(log, query, intervals));
+      const page = await paced(() => readVisible(questions, query, intervals));
       this.#check();
       this.#emit(conversationId, page);
       this.grant(limit - page.messages.length);
@@ -249,20 +235,16 @@ export class SyncSession {
     );
     if (told.length === 0) return;
     const sinceMs = Math.max(this.#request.marksSinceMs - MARKS_MARGIN_MS, 0);
-    const ids = told.map(({ conversationId }) => conversationId);
     const marked = new Set<string>();
-    const pages = this.#options.log.changedMarks(ids, sinceMs)[Symbol.asyncIterator]();
-    for (;;) {
-      const page = await this.#options.paced(() => pages.next());
-      if (page.done === true) break;
+    for await (const page of this.#options.questions.marks({ conversations: told, sinceMs })) {
       this.#check();
-      for (const mark of await this.#shown(page.value)) {
+      for (const mark of await this.#shown(page)) {
         marked.add(mark.conversationId);
         this.#sink.receipt(mark, heads.get(mark.conversationId)?.expiredSeq ?? 0);
       }
     }
     this.#expired(
-      ids.filter((id) => !marked.has(id)),
+      told.map(({ conversationId }) => conversationId).filter((id) => !marked.has(id)),
       heads,
     );
   }

@@ -3,7 +3,7 @@ import { overloaded } from './refusal.js';
 import { SyncSession, type Paced, type SyncOptions, type SyncRequest, type SyncSink } from './sync-session.js';
 
 export interface SyncsOptions extends Omit<SyncOptions, 'paced'> {
-  /** Questions of all syncs together that are under way at a time. */
+  /** Reads of messages for all syncs together that are under way at a time. */
   readonly concurrency: number;
   /** Syncs that may be open. */
   readonly maxSyncs: number;

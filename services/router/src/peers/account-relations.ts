@@ -5,9 +5,9 @@ import {
   type Relation as WireRelation,
 } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import type { NodePool } from '@godwit/rpc/node-pool';
-import type { DeviceSource, Relation, RelationQuery, RelationSource } from '../domain/ports.js';
+import type { DeviceKey, DeviceSource, Relation, RelationQuery, RelationSource } from '../domain/ports.js';
 
-/** Relations that one call asks for at most. */
+/** Relations or users that one call asks for at most. */
 const CHUNK = 500;
 const CALL = { deadlineMs: 2_000, attemptMs: 700, idempotent: true } as const;
 const MAX_DEVICES = 50_000;
@@ -50,14 +50,20 @@ export class AccountDevices implements DeviceSource {
     this.#pool = pool;
   }
 
-  async registeredAt(userId: string, deviceId: string): Promise<number> {
-    const known = this.#known.get(deviceId);
-    if (known !== undefined) return known;
-    const { users } = await this.#pool.callAny('getUserDevices', { userIds: [userId] }, CALL);
-    const devices = users[0];
-    const index = devices?.deviceIds.indexOf(deviceId) ?? -1;
-    const at = devices?.registeredAtMs[index] ?? 0;
-    if (at > 0) this.#known.set(deviceId, at);
-    return at;
+  async registeredAt(devices: readonly DeviceKey[]): Promise<ReadonlyMap<string, number>> {
+    const unknown = devices.filter(({ deviceId }) => this.#known.get(deviceId) === undefined);
+    const userIds = [...new Set(unknown.map(({ userId }) => userId))];
+    for (let start = 0; start < userIds.length; start += CHUNK) await this.#learn(userIds.slice(start, start + CHUNK));
+    return new Map(devices.map(({ deviceId }) => [deviceId, this.#known.get(deviceId) ?? 0]));
+  }
+
+  async #learn(userIds: string[]): Promise<void> {
+    const { users } = await this.#pool.callAny('getUserDevices', { userIds }, CALL);
+    for (const { deviceIds, registeredAtMs } of users) {
+      deviceIds.forEach((deviceId, index) => {
+        const at = registeredAtMs[index] ?? 0;
+        if (at > 0) this.#known.set(deviceId, at);
+      });
+    }
   }
 }

@@ -3,6 +3,7 @@ import type {
   GroupServiceService,
   Interval as WireInterval,
   MemberState,
+  UserConversation as WireUserConversation,
 } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import type { NodePool } from '@godwit/rpc/node-pool';
 import { errorInfo, isRetryable } from '@godwit/rpc/rpc-error';
@@ -13,6 +14,7 @@ import type {
   LoadedConversation,
   LoadOptions,
   PageOf,
+  UserConversation,
   UserConversationsPage,
 } from '../domain/ports.js';
 import { conversationNotFound, userNotFound } from '../domain/refusal.js';
@@ -46,15 +48,12 @@ export class GroupConversations implements ConversationSource {
 
   async ofUser({ userId, pageSize, pageToken }: PageOf): Promise<UserConversationsPage> {
     const page = await this.#pool.callAny('listUserConversations', { userId, pageSize, pageToken }, LIST);
-    return {
-      conversations: page.conversations.map(({ conversationId, intervals, memberCount, membershipVersion }) => ({
-        conversationId,
-        intervals: intervals.map(intervalFrom),
-        memberCount,
-        version: membershipVersion,
-      })),
-      nextPageToken: page.nextPageToken,
-    };
+    return { conversations: page.conversations.map(userConversationFrom), nextPageToken: page.nextPageToken };
+  }
+
+  async ofUsers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly UserConversation[]>> {
+    const { users } = await this.#pool.callAny('listConversationsOfUsers', { userIds: [...userIds] }, LIST);
+    return new Map(users.map(({ userId, conversations }) => [userId, conversations.map(userConversationFrom)]));
   }
 
   async #read(conversationId: string, { minVersion, create }: LoadOptions): Promise<ConversationView> {
@@ -75,6 +74,18 @@ export class GroupConversations implements ConversationSource {
     };
   }
 }
+
+const userConversationFrom = ({
+  conversationId,
+  intervals,
+  memberCount,
+  membershipVersion,
+}: WireUserConversation): UserConversation => ({
+  conversationId,
+  intervals: intervals.map(intervalFrom),
+  memberCount,
+  version: membershipVersion,
+});
 
 const intervalFrom = ({ fromSeq, toSeq }: WireInterval): Interval => ({
   from: fromSeq,

@@ -1,5 +1,6 @@
 import type {
   CursorRaise as WireRaise,
+  CursorStart,
   MarkMove as WireMove,
   MessageStoreServiceService,
 } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
@@ -81,17 +82,27 @@ export class StoreMessageLog implements MessageLog {
     }
   }
 
-  async cursors({ userId, deviceId, deviceSinceMs, starts }: CursorQuery): Promise<ReadonlyMap<string, number>> {
-    const answers = await Promise.all(
-      this.#chunks(starts, ({ conversationId }) => conversationId).map((conversations) =>
-        this.#pool.callOwner(
-          'getCursors',
-          { userId, deviceId, deviceSinceMs, conversations },
-          { ...BASE, key: conversations[0]?.conversationId ?? '' },
-        ),
-      ),
-    );
-    return new Map(answers.flatMap(({ cursors }) => cursors).map(({ conversationId, seq }) => [conversationId, seq]));
+  async cursors(queries: readonly CursorQuery[]): Promise<readonly ReadonlyMap<string, number>[]> {
+    const found = queries.map(() => new Map<string, number>());
+    const places = queries.flatMap(({ starts }, query) => starts.map((start) => ({ ...start, query })));
+    const ask = async (asked: readonly CursorPlace[]): Promise<void> => {
+      const byQuery = new Map<number, CursorStart[]>();
+      for (const { query, ...start } of asked) {
+        const starts = byQuery.get(query);
+        if (starts === undefined) byQuery.set(query, [start]);
+        else starts.push(start);
+      }
+      const devices = Array.from(byQuery, ([query, conversations]) => ({ ...deviceOf(queries[query]), conversations }));
+      const key = asked[0]?.conversationId ?? '';
+      const answer = await this.#pool.callOwner('getCursorsOfDevices', { devices }, { ...BASE, key });
+      [...byQuery.keys()].forEach((query, index) => {
+        for (const { conversationId, seq } of answer.devices[index]?.cursors ?? []) {
+          found[query]?.set(conversationId, seq);
+        }
+      });
+    };
+    await Promise.all(this.#chunks(places, ({ conversationId }) => conversationId).map(ask));
+    return found;
   }
 
   async marks(query: MarksQuery): Promise<MarksPage> {
@@ -146,6 +157,16 @@ export class StoreMessageLog implements MessageLog {
     return chunks;
   }
 }
+
+interface CursorPlace extends CursorStart {
+  readonly query: number;
+}
+
+const deviceOf = (query: CursorQuery | undefined) => ({
+  userId: query?.userId ?? '',
+  deviceId: query?.deviceId ?? '',
+  deviceSinceMs: query?.deviceSinceMs ?? 0,
+});
 
 const moveFrom = ({ mark, previousDeliveredSeq, previousReadSeq }: WireMove): MarkMove[] =>
   mark === undefined ? [] : [{ mark, previousDeliveredSeq, previousReadSeq }];

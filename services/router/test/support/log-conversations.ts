@@ -9,6 +9,7 @@ import type {
   LoadedConversation,
   LoadOptions,
   PageOf,
+  UserConversation,
   UserConversationsPage,
 } from '../../src/domain/ports.js';
 import { conversationNotFound } from '../../src/domain/refusal.js';
@@ -62,5 +63,9 @@ export class LogConversations implements ConversationSource {
       return intervals === undefined ? [] : [{ conversationId, intervals, memberCount, version }];
     });
     return Promise.resolve({ conversations, nextPageToken: '' });
+  }
+
+  ofUsers(): Promise<ReadonlyMap<string, readonly UserConversation[]>> {
+    return Promise.resolve(new Map());
   }
 }

@@ -29,6 +29,7 @@ import type {
   Session,
   SessionDirectory,
   StoredMessage,
+  UserConversation,
   UserConversationsPage,
   Wake,
   WakeSink,
@@ -195,13 +196,16 @@ export class MemoryLog implements MessageLog {
     return Promise.resolve({ moves, aboveHead, failed: [] });
   }
 
-  cursors({ userId, deviceId, starts }: CursorQuery): Promise<ReadonlyMap<string, number>> {
+  cursors(queries: readonly CursorQuery[]): Promise<readonly ReadonlyMap<string, number>[]> {
     return Promise.resolve(
-      new Map(
-        starts.map(({ conversationId, startSeq }) => [
-          conversationId,
-          this.cursorsOf.get(`${conversationId} ${userId} ${deviceId}`) ?? startSeq,
-        ]),
+      queries.map(
+        ({ userId, deviceId, starts }) =>
+          new Map(
+            starts.map(({ conversationId, startSeq }) => [
+              conversationId,
+              this.cursorsOf.get(`${conversationId} ${userId} ${deviceId}`) ?? startSeq,
+            ]),
+          ),
       ),
     );
   }
@@ -319,6 +323,11 @@ export class MemoryConversations implements ConversationSource {
     return Promise.resolve({ conversations, nextPageToken: '' });
   }
 
+  async ofUsers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly UserConversation[]>> {
+    const pages = await Promise.all(userIds.map(async (userId) => this.ofUser({ userId })));
+    return new Map(userIds.map((userId, index) => [userId, pages[index]?.conversations ?? []]));
+  }
+
   #begin(conversationId: string): void {
     this.#log.append('store-0', {
       conversationId,
@@ -368,7 +377,9 @@ export class MemoryWakes implements WakeSink {
   }
 }
 
-export const memoryDevices: DeviceSource = { registeredAt: () => Promise.resolve(1) };
+export const memoryDevices: DeviceSource = {
+  registeredAt: (devices) => Promise.resolve(new Map(devices.map(({ deviceId }) => [deviceId, 1]))),
+};
 
 /** Everything a router talks to, in memory. */
 export const createWorld = () => {

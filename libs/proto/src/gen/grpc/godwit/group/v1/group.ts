@@ -259,6 +259,21 @@ export interface ListUserConversationsResponse {
   nextPageToken: string;
 }
 
+export interface ListConversationsOfUsersRequest {
+  /** 1 to 256. */
+  userIds: string[];
+}
+
+export interface ListConversationsOfUsersResponse {
+  /** Users whose conversations are all here, those without any too. */
+  users: ConversationsOfUser[];
+}
+
+export interface ConversationsOfUser {
+  userId: string;
+  conversations: UserConversation[];
+}
+
 export interface UserConversation {
   conversationId: string;
   intervals: Interval[];
@@ -3077,6 +3092,183 @@ export const ListUserConversationsResponse: MessageFns<ListUserConversationsResp
   },
 };
 
+function createBaseListConversationsOfUsersRequest(): ListConversationsOfUsersRequest {
+  return { userIds: [] };
+}
+
+export const ListConversationsOfUsersRequest: MessageFns<ListConversationsOfUsersRequest> = {
+  encode(message: ListConversationsOfUsersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.userIds) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConversationsOfUsersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConversationsOfUsersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.userIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListConversationsOfUsersRequest>): ListConversationsOfUsersRequest {
+    return ListConversationsOfUsersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListConversationsOfUsersRequest>): ListConversationsOfUsersRequest {
+    const message = createBaseListConversationsOfUsersRequest();
+    message.userIds = object.userIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListConversationsOfUsersResponse(): ListConversationsOfUsersResponse {
+  return { users: [] };
+}
+
+export const ListConversationsOfUsersResponse: MessageFns<ListConversationsOfUsersResponse> = {
+  encode(message: ListConversationsOfUsersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.users) {
+      ConversationsOfUser.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConversationsOfUsersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConversationsOfUsersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.users.push(ConversationsOfUser.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListConversationsOfUsersResponse>): ListConversationsOfUsersResponse {
+    return ListConversationsOfUsersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListConversationsOfUsersResponse>): ListConversationsOfUsersResponse {
+    const message = createBaseListConversationsOfUsersResponse();
+    message.users = object.users?.map((e) => ConversationsOfUser.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseConversationsOfUser(): ConversationsOfUser {
+  return { userId: "", conversations: [] };
+}
+
+export const ConversationsOfUser: MessageFns<ConversationsOfUser> = {
+  encode(message: ConversationsOfUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.userId !== "") {
+      writer.uint32(10).string(message.userId);
+    }
+    for (const v of message.conversations) {
+      UserConversation.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConversationsOfUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConversationsOfUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversations.push(UserConversation.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ConversationsOfUser>): ConversationsOfUser {
+    return ConversationsOfUser.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConversationsOfUser>): ConversationsOfUser {
+    const message = createBaseConversationsOfUser();
+    message.userId = object.userId ?? "";
+    message.conversations = object.conversations?.map((e) => UserConversation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseUserConversation(): UserConversation {
   return { conversationId: "", intervals: [], memberCount: 0, membershipVersion: 0 };
 }
@@ -3371,6 +3563,23 @@ export const GroupServiceService = {
       Buffer.from(ListUserConversationsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListUserConversationsResponse => ListUserConversationsResponse.decode(value),
   },
+  /**
+   * The same for many users at once, without pages: who is in too many conversations for this answer is left out, and
+   * asked for alone.
+   */
+  listConversationsOfUsers: {
+    path: "/godwit.group.v1.GroupService/ListConversationsOfUsers" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListConversationsOfUsersRequest): Buffer =>
+      Buffer.from(ListConversationsOfUsersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListConversationsOfUsersRequest =>
+      ListConversationsOfUsersRequest.decode(value),
+    responseSerialize: (value: ListConversationsOfUsersResponse): Buffer =>
+      Buffer.from(ListConversationsOfUsersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListConversationsOfUsersResponse =>
+      ListConversationsOfUsersResponse.decode(value),
+  },
 } as const;
 
 export interface GroupServiceServer extends UntypedServiceImplementation {
@@ -3419,6 +3628,11 @@ export interface GroupServiceServer extends UntypedServiceImplementation {
   getConversation: handleServerStreamingCall<GetConversationRequest, GetConversationResponse>;
   /** For the fleet: the conversations of a user with the intervals of its membership, left ones too, paged. */
   listUserConversations: handleUnaryCall<ListUserConversationsRequest, ListUserConversationsResponse>;
+  /**
+   * The same for many users at once, without pages: who is in too many conversations for this answer is left out, and
+   * asked for alone.
+   */
+  listConversationsOfUsers: handleUnaryCall<ListConversationsOfUsersRequest, ListConversationsOfUsersResponse>;
 }
 
 export interface GroupServiceClient extends Client {
@@ -3698,6 +3912,25 @@ export interface GroupServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListUserConversationsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The same for many users at once, without pages: who is in too many conversations for this answer is left out, and
+   * asked for alone.
+   */
+  listConversationsOfUsers(
+    request: ListConversationsOfUsersRequest,
+    callback: (error: ServiceError | null, response: ListConversationsOfUsersResponse) => void,
+  ): ClientUnaryCall;
+  listConversationsOfUsers(
+    request: ListConversationsOfUsersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListConversationsOfUsersResponse) => void,
+  ): ClientUnaryCall;
+  listConversationsOfUsers(
+    request: ListConversationsOfUsersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListConversationsOfUsersResponse) => void,
   ): ClientUnaryCall;
 }
 

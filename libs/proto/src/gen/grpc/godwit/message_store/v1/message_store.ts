@@ -275,6 +275,15 @@ export interface GetCursorsRequest {
   conversations: CursorStart[];
 }
 
+export interface GetCursorsOfDevicesRequest {
+  /** At most 1,000 conversations in all. */
+  devices: GetCursorsRequest[];
+}
+
+export interface GetCursorsOfDevicesResponse {
+  devices: GetCursorsResponse[];
+}
+
 export interface CursorStart {
   conversationId: string;
   /** The lowest cursor that makes sense for the user: the seq before the first one it may see. */
@@ -2958,6 +2967,116 @@ export const GetCursorsRequest: MessageFns<GetCursorsRequest> = {
   },
 };
 
+function createBaseGetCursorsOfDevicesRequest(): GetCursorsOfDevicesRequest {
+  return { devices: [] };
+}
+
+export const GetCursorsOfDevicesRequest: MessageFns<GetCursorsOfDevicesRequest> = {
+  encode(message: GetCursorsOfDevicesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.devices) {
+      GetCursorsRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCursorsOfDevicesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCursorsOfDevicesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.devices.push(GetCursorsRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetCursorsOfDevicesRequest>): GetCursorsOfDevicesRequest {
+    return GetCursorsOfDevicesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetCursorsOfDevicesRequest>): GetCursorsOfDevicesRequest {
+    const message = createBaseGetCursorsOfDevicesRequest();
+    message.devices = object.devices?.map((e) => GetCursorsRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGetCursorsOfDevicesResponse(): GetCursorsOfDevicesResponse {
+  return { devices: [] };
+}
+
+export const GetCursorsOfDevicesResponse: MessageFns<GetCursorsOfDevicesResponse> = {
+  encode(message: GetCursorsOfDevicesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.devices) {
+      GetCursorsResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCursorsOfDevicesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCursorsOfDevicesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.devices.push(GetCursorsResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetCursorsOfDevicesResponse>): GetCursorsOfDevicesResponse {
+    return GetCursorsOfDevicesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetCursorsOfDevicesResponse>): GetCursorsOfDevicesResponse {
+    const message = createBaseGetCursorsOfDevicesResponse();
+    message.devices = object.devices?.map((e) => GetCursorsResponse.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseCursorStart(): CursorStart {
   return { conversationId: "", startSeq: 0 };
 }
@@ -3935,6 +4054,18 @@ export const MessageStoreServiceService = {
     responseSerialize: (value: GetCursorsResponse): Buffer => Buffer.from(GetCursorsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetCursorsResponse => GetCursorsResponse.decode(value),
   },
+  /** The same for many devices at once, answered in their order. */
+  getCursorsOfDevices: {
+    path: "/godwit.message_store.v1.MessageStoreService/GetCursorsOfDevices" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetCursorsOfDevicesRequest): Buffer =>
+      Buffer.from(GetCursorsOfDevicesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetCursorsOfDevicesRequest => GetCursorsOfDevicesRequest.decode(value),
+    responseSerialize: (value: GetCursorsOfDevicesResponse): Buffer =>
+      Buffer.from(GetCursorsOfDevicesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetCursorsOfDevicesResponse => GetCursorsOfDevicesResponse.decode(value),
+  },
   /** Marks of members: of some, or paged over all, or those that changed since a time in several conversations. */
   getMarks: {
     path: "/godwit.message_store.v1.MessageStoreService/GetMarks" as const,
@@ -3999,6 +4130,8 @@ export interface MessageStoreServiceServer extends UntypedServiceImplementation 
    * message that was stored before the device was registered, or at the given start where that is higher.
    */
   getCursors: handleUnaryCall<GetCursorsRequest, GetCursorsResponse>;
+  /** The same for many devices at once, answered in their order. */
+  getCursorsOfDevices: handleUnaryCall<GetCursorsOfDevicesRequest, GetCursorsOfDevicesResponse>;
   /** Marks of members: of some, or paged over all, or those that changed since a time in several conversations. */
   getMarks: handleUnaryCall<GetMarksRequest, GetMarksResponse>;
   /** What the log knows about one message. */
@@ -4083,6 +4216,22 @@ export interface MessageStoreServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetCursorsResponse) => void,
+  ): ClientUnaryCall;
+  /** The same for many devices at once, answered in their order. */
+  getCursorsOfDevices(
+    request: GetCursorsOfDevicesRequest,
+    callback: (error: ServiceError | null, response: GetCursorsOfDevicesResponse) => void,
+  ): ClientUnaryCall;
+  getCursorsOfDevices(
+    request: GetCursorsOfDevicesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetCursorsOfDevicesResponse) => void,
+  ): ClientUnaryCall;
+  getCursorsOfDevices(
+    request: GetCursorsOfDevicesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetCursorsOfDevicesResponse) => void,
   ): ClientUnaryCall;
   /** Marks of members: of some, or paged over all, or those that changed since a time in several conversations. */
   getMarks(
