@@ -27,6 +27,11 @@ export class CallContext {
     return Math.max(Number(deadline) - Date.now(), 0);
   }
 
+  /** The caller has given up already: whatever is done for it is done for nobody. */
+  get isAbandoned(): boolean {
+    return this.#call.cancelled || this.remainingMs === 0;
+  }
+
   /** Aborted when the caller has cancelled or its deadline has passed. Made when first asked for. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {

@@ -45,7 +45,7 @@ export interface CallOptions {
 export interface RetriedCallOptions extends CallOptions {
   /** Doing it twice is doing it once: tried at the next replica when one is unavailable or late. */
   readonly idempotent: boolean;
-  /** Time for one attempt of an idempotent call (default 500 ms). */
+  /** Time for one attempt of an idempotent call, in the first round through the replicas (default 500 ms). */
   readonly attemptMs?: number;
 }
 
@@ -200,7 +200,7 @@ export class NodePool<D extends Definition> {
       if (node === undefined) throw unavailable('NO_NODE', `no node is configured for ${method.path}`);
       tried.add(node);
       const remaining = endsAt - performance.now();
-      const deadlineMs = call.idempotent ? Math.min(call.attemptMs ?? COUNTED_DEADLINE_MS, remaining) : remaining;
+      const deadlineMs = Math.min(attemptMs(call, { attempt, nodes: names.length }), remaining);
       try {
         return await this.#attempt(node, method, { ...call, deadlineMs });
       } catch (error) {
@@ -272,6 +272,15 @@ export class NodePool<D extends Definition> {
 interface Requested {
   readonly request: unknown;
 }
+
+/**
+ * How long one attempt may take. A late replica is left for another one, and what it still works on is then done twice;
+ * so where there is no other, it gets all the time there is, and each round through them twice that of the one before.
+ */
+const attemptMs = (call: RetriedCallOptions, { attempt, nodes }: { attempt: number; nodes: number }): number => {
+  if (!call.idempotent || nodes <= 1) return Infinity;
+  return (call.attemptMs ?? COUNTED_DEADLINE_MS) * 2 ** Math.floor(attempt / nodes);
+};
 
 /** Connects, lazily, to the replicas of a service; `definition` is what ts-proto generates (`RouterServiceService`). */
 export const connectNodes = <D extends Definition>(definition: D, options: PoolOptions): NodePool<D> =>

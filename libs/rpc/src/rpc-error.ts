@@ -62,6 +62,10 @@ export const unavailable = (reason: string, message: string): RpcError =>
 export const resourceExhausted = (reason: string, message: string, retryAfterMs?: number): RpcError =>
   new RpcError({ code: status.RESOURCE_EXHAUSTED, reason, message, retryAfterMs });
 
+/** Nobody waits for the answer any more; seen only by whoever counts. */
+export const abandoned = (): RpcError =>
+  new RpcError({ code: status.DEADLINE_EXCEEDED, reason: 'ABANDONED', message: 'the caller has given up' });
+
 /** What grpc-js sends for an error. */
 export interface ErrorStatus {
   readonly code: status;

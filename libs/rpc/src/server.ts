@@ -27,7 +27,7 @@ import {
   type ResponseOf,
 } from './method.js';
 import { addReflection } from './reflection.js';
-import { errorInfo, invalidArgument, RpcError, statusOf, toErrorStatus, unavailable } from './rpc-error.js';
+import { abandoned, errorInfo, invalidArgument, RpcError, statusOf, toErrorStatus, unavailable } from './rpc-error.js';
 import { ServerStream } from './server-stream.js';
 
 /** How each kind of method is written: plain functions that throw RpcError. */
@@ -172,7 +172,9 @@ const adaptUnary = (binding: Binding): UntypedHandleCall => {
   const handler = binding.handler as UnaryHandler;
   const answer = async (call: ServerUnaryCall<unknown, unknown>): Promise<unknown> => {
     requireDeadline(call.getDeadline());
-    return handler(call.request, new CallContext(await authenticated(call, binding), call));
+    const context = new CallContext(await authenticated(call, binding), call);
+    if (context.isAbandoned) throw abandoned();
+    return handler(call.request, context);
   };
   return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) => {
     const observe = observation(binding);

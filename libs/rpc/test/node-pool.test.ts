@@ -80,6 +80,37 @@ describe('callOwner', () => {
     expect((await answer).text).toBe('hi');
   });
 
+  it('leaves a single replica the time there is: asking it again would make it do the same twice', async () => {
+    let calls = 0;
+    const { pool } = await fleet(1, (node) => ({
+      handlers: {
+        echo: async ({ text }) => {
+          calls++;
+          await new Promise((resolve) => setTimeout(resolve, 700));
+          return { text, node };
+        },
+      },
+    }));
+    expect((await pool.callOwner('echo', { text: 'slow' }, { ...call, idempotent: true })).text).toBe('slow');
+    expect(calls).toBe(1);
+  });
+
+  it('has more patience with each round through slow replicas', async () => {
+    let calls = 0;
+    const { pool } = await fleet(2, (node) => ({
+      handlers: {
+        echo: async ({ text }) => {
+          calls++;
+          await new Promise((resolve) => setTimeout(resolve, 700));
+          return { text, node };
+        },
+      },
+    }));
+    const slow = { ...call, deadlineMs: 5_000, idempotent: true };
+    expect((await pool.callOwner('echo', { text: 'slow' }, slow)).text).toBe('slow');
+    expect(calls).toBe(3);
+  });
+
   it('gives up at its deadline, not before and not long after', async () => {
     const { pool, stop } = await fleet(2);
     await stop('echo-0');

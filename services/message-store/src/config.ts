@@ -13,6 +13,12 @@ const settings = {
     /** Heads kept in memory, some 200 bytes each. */
     cachedHeads: integer('GODWIT_STORE_CACHED_HEADS', { min: 1_000, max: 10_000_000, fallback: 100_000 }),
   },
+  reads: {
+    /** Reading calls that are worked on at a time, each with a connection to MongoDB or two of the 64. */
+    running: integer('GODWIT_STORE_MAX_READS', { min: 1, max: 1_024, fallback: 24 }),
+    /** Those that wait for their turn; what their callers have given up on leaves. */
+    waiting: integer('GODWIT_STORE_MAX_WAITING_READS', { min: 1, max: 1_000_000, fallback: 10_000 }),
+  },
   cursors: { mergeMs: duration('GODWIT_STORE_CURSOR_MERGE', '200ms') },
   reaper: {
     /** From a moved cursor until its conversation is looked at. */

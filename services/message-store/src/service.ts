@@ -2,6 +2,7 @@ import { newId } from '@godwit/ids/id';
 import type { Mongo } from '@godwit/mongo/connect';
 import { MessageStoreServiceService } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
 import { HashRing } from '@godwit/ring/hash-ring';
+import { CallGate } from '@godwit/rpc/call-gate';
 import { serve, startRpcServer, type ServedService } from '@godwit/rpc/server';
 import { sleep } from '@godwit/runtime/backoff';
 import { systemClock, type Clock } from '@godwit/runtime/clock';
@@ -12,7 +13,7 @@ import { wireAppendPath, type AppendPath } from './append-path.js';
 import type { MessageStoreConfig } from './config.js';
 import { Claimer } from './domain/claim-processes.js';
 import { ConversationHeads } from './domain/conversation-heads.js';
-import type { AppendLog } from './domain/message-log.js';
+import type { AppendLog, LogReader } from './domain/message-log.js';
 import { CursorRaiser } from './domain/raise-cursors.js';
 import { Reaper, type Membership, type UserDevices } from './domain/reaper.js';
 import { cursorHandlers } from './grpc/cursor-handlers.js';
@@ -27,6 +28,7 @@ export interface Overrides {
   readonly membership?: Membership;
   readonly devices?: UserDevices;
   readonly appendLog?: (real: AppendLog) => AppendLog;
+  readonly reader?: (real: LogReader) => LogReader;
   /** Publishes the driver's command events. */
   readonly monitorCommands?: boolean;
 }
@@ -79,7 +81,8 @@ export const startMessageStore = async (
     },
   });
   health.check('process row', () => path.lease.holds() || 'the row of this process could not be renewed');
-  const wired: Wired = { config, life, metrics, clock, watchers, stores, path, incarnation, isOwn };
+  const reader = overrides.reader?.(stores.reader) ?? stores.reader;
+  const wired: Wired = { config, life, metrics, clock, watchers, stores, reader, path, incarnation, isOwn };
   const marks = wireMarks(wired, overrides);
   await startLoops(wired, marks);
   const { port: grpcPort } = await startRpcServer({
@@ -103,6 +106,7 @@ interface Wired {
   readonly clock: Clock;
   readonly watchers: Watchers;
   readonly stores: Stores;
+  readonly reader: LogReader;
   readonly path: AppendPath;
   readonly incarnation: string;
   /** Whether this replica is the one to reap the conversation. */
@@ -186,25 +190,40 @@ const startLoops = async (
   });
 };
 
-const serveMessageStore = ({ stores, path, watchers }: Wired, { heads, raiser }: Marks): ServedService =>
-  serve(MessageStoreServiceService, {
+const serveMessageStore = (
+  { config, stores, reader, path, watchers }: Wired,
+  { heads, raiser }: Marks,
+): ServedService => {
+  const reads = readHandlers({
+    log: reader,
+    heads,
+    onHole: ({ conversationId }) => {
+      watchers.hole(conversationId);
+    },
+  });
+  const cursors = cursorHandlers({ store: stores.cursors, heads, raiser });
+  // Reads wait here and not for a connection, where appends would wait behind them.
+  const gate = new CallGate({ maxRunning: config.reads.running, maxWaiting: config.reads.waiting });
+  return serve(MessageStoreServiceService, {
     append: (stream) => {
       path.streams.open(stream);
     },
-    ...readHandlers({
-      log: stores.reader,
-      heads,
-      onHole: ({ conversationId }) => {
-        watchers.hole(conversationId);
-      },
-    }),
+    ...reads,
+    getMessages: gate.around(reads.getMessages),
+    getHeads: gate.around(reads.getHeads),
+    getMessageState: gate.around(reads.getMessageState),
+    getMembershipLog: gate.around(reads.getMembershipLog),
     ...retentionHandlers({
       heads,
       cache: path.cache,
       setRetention: (conversationId, retention) => stores.conversations.setRetention(conversationId, retention),
     }),
-    ...cursorHandlers({ store: stores.cursors, heads, raiser }),
+    ...cursors,
+    getCursors: gate.around(cursors.getCursors),
+    getCursorsOfDevices: gate.around(cursors.getCursorsOfDevices),
+    getMarks: gate.around(cursors.getMarks),
   });
+};
 
 /** Nothing new is taken, what was taken is answered, what is merged is written; then the server goes. */
 const stopInOrder = ({ life, path }: Wired, { raiser }: Marks): void => {

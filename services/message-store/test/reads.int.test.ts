@@ -5,10 +5,12 @@ import type {
   GetMessagesResponse,
 } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
 import { errorInfo, statusOf } from '@godwit/rpc/rpc-error';
+import { deferred } from '@godwit/runtime/deferred';
 import { testServers } from '@godwit/testkit/test-servers';
 import { uniqueNamespace } from '@godwit/testkit/unique-namespace';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { GONE, KIND } from '../src/domain/message.js';
+import type { LogReader } from '../src/domain/message-log.js';
 import { conversations, messages } from '../src/mongo/collections.js';
 import { created, runStore, seqOf, TestRouter, userA, type RunningStore } from './harness.js';
 
@@ -154,6 +156,48 @@ describe('reads', () => {
     } finally {
       other.close();
       await fresh.life.stop();
+    }
+  });
+
+  it('does nothing any more for callers that have given up, so that others are answered', async () => {
+    const hold = deferred<void>();
+    let reads = 0;
+    const held = (real: LogReader): LogReader => ({
+      conversation: async (conversationId) => {
+        reads++;
+        await hold.promise;
+        return real.conversation(conversationId);
+      },
+      newest: (conversationId) => real.newest(conversationId),
+      firstSince: (conversationId, timeMs) => real.firstSince(conversationId, timeMs),
+      scan: (scan) => real.scan(scan),
+      membershipAfter: (place, limit) => real.membershipAfter(place, limit),
+      message: (place) => real.message(place),
+    });
+    const busy = await runStore({
+      namespace: uniqueNamespace(),
+      mongoUrl: testServers().mongoUrl,
+      env: { GODWIT_STORE_MAX_READS: '2' },
+      overrides: { reader: held },
+    });
+    const asking = await new TestRouter('router-1', [busy]).connected();
+    try {
+      const conversationId = groupConversation(newId());
+      await asking.append(created(conversationId));
+      const range = { afterSeq: 0, beforeSeq: 0, fromMs: 0, toMs: 0 };
+      const request = { ...range, conversationId, limit: 10, newestFirst: false };
+      const read = (deadlineMs: number) =>
+        asking.pool.callOwner('getMessages', request, { key: conversationId, deadlineMs, idempotent: false });
+      const given = await Promise.allSettled(Array.from({ length: 50 }, () => read(400)));
+      expect(given.map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 'rejected'));
+      const answer = read(10_000);
+      hold.resolve();
+      expect((await answer).messages).toHaveLength(1);
+      // Those that were being worked on when their callers gave up, and the last.
+      expect(reads).toBeLessThanOrEqual(3);
+    } finally {
+      asking.close();
+      await busy.life.stop();
     }
   });
 

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { newId } from '@godwit/ids/id';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Conversation, ConversationDirectory } from './conversation-directory.js';
@@ -36,23 +37,28 @@ export interface ChangeOptions {
 const ATTEMPTS = 8;
 const PAUSE = { minMs: 5, maxMs: 200 };
 const MAX_WAITING = 256;
+/** Changes of different conversations: each waits for account, router and MongoDB, and more would only wait longer. */
+const AT_A_TIME = 32;
 
 /** Decides changes and has them appended to the log, on the version they were decided on or not at all. */
 export class ConversationChanges {
   readonly #options: ChangeOptions;
   readonly #queue = new KeyedQueue(MAX_WAITING);
+  readonly #limit = pLimit(AT_A_TIME);
 
   constructor(options: ChangeOptions) {
     this.#options = options;
   }
 
   run<T>(request: ConversationChange<T>): Promise<T> {
-    return this.#queue.run(request.conversationId, () => this.#run(request));
+    return this.#queue.run(request.conversationId, () => this.#limit(() => this.#run(request)));
   }
 
   async #run<T>(request: ConversationChange<T>): Promise<T> {
     const { directory, facts, observations } = this.#options;
     const { conversationId, isNew = false } = request;
+    // Whoever asks again after its deadline would else have every change decided several times.
+    request.signal?.throwIfAborted();
     let current = await directory.load(conversationId, { storedOnly: isNew });
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (request.signal?.aborted === true) throw givenUp();

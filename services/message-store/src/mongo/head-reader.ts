@@ -6,7 +6,7 @@ import { NEWEST_FIELDS, toHead, toRecord, type Newest } from './mapping.js';
 
 const READ_TIMEOUT_MS = 3_000;
 /** Up to so many conversations are asked one by one in parallel; more in one aggregation. */
-const MAX_SINGLE = 8;
+const MAX_SINGLE = 2;
 
 /** Heads by the log itself: the newest message and the stored record, both at majority. */
 export class HeadReader {

@@ -1,4 +1,4 @@
-import { Gatherer } from './gatherer.js';
+import { Gatherer } from '@godwit/runtime/gatherer';
 import type {
   ConversationSource,
   CursorQuery,

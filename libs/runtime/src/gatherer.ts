@@ -1,4 +1,4 @@
-import { Batcher } from '@godwit/runtime/batcher';
+import { Batcher } from './batcher.js';
 
 export interface GathererOptions<Q, A> {
   readonly name: string;
