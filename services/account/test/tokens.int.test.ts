@@ -71,6 +71,15 @@ describe('refresh tokens', () => {
     expect(await devicesOf(userId)).not.toContain(deviceId);
   });
 
+  it('that come again at once after their successor was used sign the device out: its answer was not lost', async () => {
+    const { refreshToken: first, userId, deviceId } = await register(account);
+    const second = await refresh(first);
+    const third = await refresh(second);
+    expect(await refused(first)).toBe(REUSED);
+    expect(await refused(third)).toBe(INVALID);
+    expect(await devicesOf(userId)).not.toContain(deviceId);
+  });
+
   it('that come again after their successor was used sign the device out', async () => {
     const { refreshToken: first, userId, deviceId } = await register(account);
     const second = await refresh(first);

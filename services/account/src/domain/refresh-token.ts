@@ -27,8 +27,8 @@ const reused = (): Refusal =>
 /**
  * Exchanges a refresh token. Each is good for one exchange, and a used one that comes again signs the device out,
  * because then two hold it. With two exceptions, so that a device whose answer was lost on the way is not punished:
- * - within the grace time the exchange is repeated with the same result (the successor is derived from the token and a
- *   stored salt, so that it can be told again without being kept);
+ * - within the grace time, as long as its successor was not used, the exchange is repeated with the same result (the
+ *   successor is derived from the token and a stored salt, so that it can be told again without being kept);
  * - later, as long as its successor was never used, it gets another successor and the first one is voided. If a thief
  *   did have one of the two, the next exchange of the other one shows it.
  */
@@ -57,7 +57,11 @@ export const refreshToken = (deps: RefreshDeps) => {
     if (use === undefined) return firstUse(token, record);
     const known = secrets.nextToken(token, use.salt);
     const repeatable = secrets.same(secrets.tokenHash(known), use.successorHash);
-    if (repeatable && clock.now() - use.at < deps.terms.refreshGraceMs) return known;
+    if (repeatable && clock.now() - use.at < deps.terms.refreshGraceMs) {
+      // Who has used the successor has had the answer: this is somebody else.
+      const successor = await refreshTokens.find(use.successorHash);
+      return successor?.use === undefined ? known : undefined;
+    }
     if (!(await refreshTokens.void(use.successorHash))) return undefined;
     return useAs(token, record, use);
   }
