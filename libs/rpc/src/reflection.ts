@@ -1,7 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type {
   MethodDefinition,
   Server,
@@ -9,24 +6,14 @@ import type {
   ServiceDefinition,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-
-// The contracts as they are shipped: `proto/` at the root of the project, beside `libs/`.
-const PROTO_ROOT = fileURLToPath(new URL('../../../proto', import.meta.url));
-
-// A handful of common types, so that generic tools (grpcurl, Postman) can decode error details too.
-const ERROR_DETAILS = 'google/rpc/error_details.proto';
+import type { EnumTypeDefinition } from '@grpc/proto-loader';
 
 const PATHS = [
   '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
   '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
 ] as const;
 
-const filesOf = (serviceName: string): string[] => {
-  const folder = serviceName.split('.').slice(0, -1).join('/');
-  return readdirSync(join(PROTO_ROOT, folder))
-    .filter((file) => file.endsWith('.proto'))
-    .map((file) => `${folder}/${file}`);
-};
+const HEALTH = 'grpc.health.v1.Health';
 
 interface Loaded {
   readonly definition: MethodDefinition<object, object>;
@@ -35,9 +22,21 @@ interface Loaded {
 
 /** What the reflection library would add to a server, by path. */
 const load = async (serviceNames: readonly string[]): Promise<ReadonlyMap<string, Loaded>> => {
-  const [loader, { ReflectionService }] = await Promise.all([import('@grpc/proto-loader'), import('@grpc/reflection')]);
-  const files = [...serviceNames.flatMap(filesOf), ERROR_DETAILS];
-  const contracts = await loader.load(files, { includeDirs: [PROTO_ROOT], keepCase: true });
+  const [loader, { ReflectionService }, { protoPath }, { fileDescriptors }] = await Promise.all([
+    import('@grpc/proto-loader'),
+    import('@grpc/reflection'),
+    import('grpc-health-check'),
+    import('@godwit/proto/gen/file-descriptors'),
+  ]);
+  // Those of buf: proto-loader merges the files of a package and shortens names, which stricter tools (grpcurl) refuse.
+  const files = fileDescriptors.map((file) => Buffer.from(file, 'base64'));
+  const own: EnumTypeDefinition = {
+    // Any type serves: the library reads the files of it and nothing else.
+    format: 'Protocol Buffer 3 EnumDescriptorProto',
+    type: {},
+    fileDescriptorProtos: files,
+  };
+  const contracts = { ...(await loader.load(protoPath)), own };
   const loaded = new Map<string, Loaded>();
   const collect = (service: ServiceDefinition, implementation: UntypedServiceImplementation): void => {
     for (const [name, definition] of Object.entries(service)) {
@@ -46,7 +45,7 @@ const load = async (serviceNames: readonly string[]): Promise<ReadonlyMap<string
     }
   };
   const collector = { addService: collect } as unknown as Server;
-  new ReflectionService(contracts, { services: [...serviceNames] }).addToServer(collector);
+  new ReflectionService(contracts, { services: [...serviceNames, HEALTH] }).addToServer(collector);
   return loaded;
 };
 
@@ -57,7 +56,6 @@ const same = (bytes: Buffer): Buffer => bytes;
  * pays only once somebody asks.
  */
 export const addReflection = (server: Server, serviceNames: readonly string[]): void => {
-  if (!existsSync(PROTO_ROOT)) throw new Error(`reflection needs the contracts in ${PROTO_ROOT}`);
   let loading: Promise<ReadonlyMap<string, Loaded>> | undefined;
   for (const path of PATHS) {
     const raw: MethodDefinition<Buffer, Buffer> = {

@@ -306,25 +306,35 @@ describe('what the platform asks', () => {
     expect(whileDraining).toBe(2);
   });
 
-  it('shows real services by reflection', async () => {
+  it('shows real services by reflection, with all that strict tools want to know', async () => {
     const noHandlers = Object.fromEntries(Object.keys(PushServiceService).map((name) => [name, async () => ({})]));
     const server = await start({ services: [serve(PushServiceService, noHandlers as never)], reflection: true });
     const client = new Client(`127.0.0.1:${String(server.port)}`, credentials.createInsecure());
-    const names = await new Promise<string>((resolve, reject) => {
-      const call = client.makeBidiStreamRequest<Buffer, Buffer>(
-        '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
-        (value) => value,
-        (value) => value,
-      );
-      call.on('data', (value: Buffer) => {
-        resolve(value.toString('latin1'));
-        call.end();
+    const ask = (request: Buffer): Promise<string> =>
+      new Promise<string>((resolve, reject) => {
+        const call = client.makeBidiStreamRequest<Buffer, Buffer>(
+          '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+          (value) => value,
+          (value) => value,
+        );
+        call.on('data', (value: Buffer) => {
+          resolve(value.toString('latin1'));
+          call.end();
+        });
+        call.on('error', reject);
+        call.write(request);
       });
-      call.on('error', reject);
-      // ServerReflectionRequest { list_services: "" }
-      call.write(Buffer.from([0x3a, 0x00]));
-    });
-    client.close();
+    // ServerReflectionRequest { list_services: "" }
+    const names = await ask(Buffer.from([0x3a, 0x00]));
     expect(names).toContain('godwit.push.v1.PushService');
+    expect(names).toContain('grpc.health.v1.Health');
+    // ServerReflectionRequest { file_containing_symbol }
+    const fileOf = (symbol: string): Promise<string> =>
+      ask(Buffer.concat([Buffer.from([0x22, symbol.length]), Buffer.from(symbol)]));
+    const router = await fileOf('godwit.router.v1.RouterService');
+    expect(router).toContain('godwit/message/v1/envelope.proto');
+    expect(router).toContain('.godwit.message.v1.Kind');
+    expect(await fileOf('google.rpc.ErrorInfo')).toContain('google/rpc/error_details.proto');
+    client.close();
   });
 });
