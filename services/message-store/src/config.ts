@@ -23,7 +23,7 @@ const settings = {
   reaper: {
     /** From a moved cursor until its conversation is looked at. */
     delayMs: duration('GODWIT_REAPER_DELAY', '5s'),
-    /** Pause between two conversations. */
+    /** Pause between two visits, of up to 64 conversations each; longer where they take longer. */
     paceMs: duration('GODWIT_REAPER_PACE', '50ms'),
     /** Pause between two rounds through all conversations with payloads. */
     roundMs: duration('GODWIT_REAPER_ROUND', '60s'),

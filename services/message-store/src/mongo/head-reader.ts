@@ -21,7 +21,7 @@ export class HeadReader {
   }
 
   async loadHeads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, Head>> {
-    const [newest, records] = await Promise.all([this.#newestOf(conversationIds), this.records(conversationIds)]);
+    const [newest, records] = await Promise.all([this.newestOf(conversationIds), this.records(conversationIds)]);
     return new Map(conversationIds.map((id) => [id, toHead(newest.get(id), records.get(id))]));
   }
 
@@ -52,7 +52,8 @@ export class HeadReader {
     return new Map(found.map(({ conversationId, seq }) => [conversationId, seq]));
   }
 
-  async #newestOf(conversationIds: readonly string[]): Promise<ReadonlyMap<string, Newest>> {
+  /** By conversation; one without a message is left out. */
+  async newestOf(conversationIds: readonly string[]): Promise<ReadonlyMap<string, Newest>> {
     const found =
       conversationIds.length <= MAX_SINGLE
         ? await Promise.all(conversationIds.map((conversationId) => this.newest(conversationId)))

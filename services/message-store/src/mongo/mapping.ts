@@ -68,6 +68,7 @@ export const toLogged = (document: MessageDocument): LoggedMessage => ({
 
 export const REAPABLE_FIELDS = {
   _id: 0,
+  conversationId: 1,
   seq: 1,
   senderId: 1,
   senderDevice: 1,

@@ -1,3 +1,4 @@
+import { Gatherer } from '@godwit/runtime/gatherer';
 import type { AnyBulkWriteOperation, Collection, Db } from 'mongodb';
 import type { Head } from '../domain/head-cache.js';
 import type { GoneReason } from '../domain/message.js';
@@ -6,29 +7,95 @@ import type { ReapableMessage } from '../domain/plan-reaping.js';
 import type { Floor, ReapStore, SeqRange } from '../domain/reaper.js';
 import { TOMBSTONE_MS, type Retention } from '../domain/retention.js';
 import { conversations, messages, type ConversationDocument, type MessageDocument } from './collections.js';
-import { REAPABLE_FIELDS, toReapable } from './mapping.js';
-import type { MongoLogReader } from './mongo-log-reader.js';
+import { REAPABLE_FIELDS, toReapable, type Newest } from './mapping.js';
+import type { HeadReader } from './head-reader.js';
 
 type StoredHead = Omit<Head, 'retention'>;
 
-/** The `conversations` collection, and what the reaper does to `messages`. */
+/** Conversations of one command. */
+const MAX_TOGETHER = 64;
+/** Those whose messages are read: each with as many as the reaper takes at a time, at worst. */
+const MAX_WINDOWS = 16;
+
+interface Found<T> {
+  readonly found: T;
+}
+
+interface Window {
+  readonly conversationId: string;
+  readonly seq: number;
+  readonly limit: number;
+}
+
+type ConversationWrite = AnyBulkWriteOperation<ConversationDocument>;
+type MessageWrite = AnyBulkWriteOperation<MessageDocument>;
+
+const DONE = true;
+
+/**
+ * The `conversations` collection, and what the reaper does to `messages`. It visits many conversations side by side, and
+ * what it asks and writes for them in the same step is one command.
+ */
 export class MongoConversations implements ReapStore {
   readonly #conversations: Collection<ConversationDocument>;
   readonly #messages: Collection<MessageDocument>;
-  readonly #reader: MongoLogReader;
+  readonly #records: Gatherer<string, Found<ConversationRecord | undefined>>;
+  readonly #newest: Gatherer<string, Found<StoredHead | undefined>>;
+  readonly #windows: Gatherer<Window, readonly ReapableMessage[]>;
+  readonly #early: Gatherer<{ conversationId: string; nowMs: number; limit: number }, readonly ReapableMessage[]>;
+  readonly #messageWrites: Gatherer<MessageWrite, typeof DONE>;
+  readonly #conversationWrites: Gatherer<ConversationWrite, typeof DONE>;
 
-  constructor(db: Db, reader: MongoLogReader) {
+  constructor(db: Db, heads: HeadReader) {
+    const together = { maxQuestions: MAX_TOGETHER };
     this.#conversations = conversations.in(db);
     this.#messages = messages.in(db);
-    this.#reader = reader;
+    this.#records = new Gatherer({
+      ...together,
+      name: 'records to reap',
+      ask: async (ids) => {
+        const records = await heads.records(ids);
+        return ids.map((id) => ({ found: records.get(id) }));
+      },
+    });
+    this.#newest = new Gatherer({
+      ...together,
+      name: 'heads to reap',
+      ask: async (ids) => {
+        const newest = await heads.newestOf(ids);
+        return ids.map((id) => ({ found: toStoredHead(newest.get(id)) }));
+      },
+    });
+    this.#windows = new Gatherer({
+      name: 'messages to reap',
+      maxQuestions: MAX_WINDOWS,
+      ask: (windows) => this.#readWindows(windows),
+    });
+    this.#early = new Gatherer({ ...together, name: 'early expiries', ask: (asked) => this.#readEarly(asked) });
+    this.#messageWrites = new Gatherer({
+      ...together,
+      name: 'payloads to remove',
+      ask: async (writes) => {
+        await this.#messages.bulkWrite([...writes], { ordered: false });
+        return writes.map(() => DONE);
+      },
+    });
+    this.#conversationWrites = new Gatherer({
+      ...together,
+      name: 'floors to raise',
+      ask: async (writes) => {
+        await this.#conversations.bulkWrite([...writes], { ordered: false });
+        return writes.map(() => DONE);
+      },
+    });
   }
 
-  conversation(conversationId: string): Promise<ConversationRecord | undefined> {
-    return this.#reader.conversation(conversationId);
+  async conversation(conversationId: string): Promise<ConversationRecord | undefined> {
+    return (await this.#records.ask(conversationId)).found;
   }
 
-  newest(conversationId: string): Promise<StoredHead | undefined> {
-    return this.#reader.newest(conversationId);
+  async newest(conversationId: string): Promise<StoredHead | undefined> {
+    return (await this.#newest.ask(conversationId)).found;
   }
 
   /** Raises stored heads after appends. */
@@ -41,58 +108,45 @@ export class MongoConversations implements ReapStore {
   }
 
   async raiseHead(conversationId: string, head: StoredHead): Promise<void> {
-    await this.#conversations.updateOne({ conversationId }, { $max: headFields(head) }, { upsert: true });
+    await this.#raise(conversationId, headFields(head), true);
   }
 
   async setRetention(conversationId: string, retention: Retention): Promise<void> {
     await this.#conversations.updateOne({ conversationId }, { $set: { ...retention } }, { upsert: true });
   }
 
-  async reapable(conversationId: string, from: { seq: number; limit: number }): Promise<readonly ReapableMessage[]> {
-    const found = await this.#messages
-      .find(
-        { conversationId, seq: { $gte: from.seq } },
-        { projection: REAPABLE_FIELDS, sort: { seq: 1 }, limit: from.limit },
-      )
-      .toArray();
-    return found.map(toReapable);
+  reapable(conversationId: string, from: { seq: number; limit: number }): Promise<readonly ReapableMessage[]> {
+    return this.#windows.ask({ conversationId, ...from });
   }
 
   async expiredEarly(
     conversationId: string,
     by: { nowMs: number; limit: number },
   ): Promise<readonly ReapableMessage[]> {
-    const found = await this.#messages
-      .find(
-        { conversationId, earlyExpiry: { $lte: new Date(by.nowMs) } },
-        { projection: REAPABLE_FIELDS, sort: { earlyExpiry: 1 }, limit: by.limit },
-      )
-      .toArray();
-    return found.map(toReapable).sort((a, b) => a.seq - b.seq);
+    return this.#early.ask({ conversationId, ...by });
   }
 
   async removePayloadsOf(conversationId: string, seqs: readonly number[], reason: GoneReason): Promise<void> {
-    await this.#messages.updateMany(
-      { conversationId, seq: { $in: [...seqs] }, goneReason: { $exists: false } },
-      { $set: { goneReason: reason }, $unset: { envelope: true, earlyExpiry: true } },
-    );
+    const filter = { conversationId, seq: { $in: [...seqs] }, goneReason: { $exists: false } };
+    const update = { $set: { goneReason: reason }, $unset: { envelope: true, earlyExpiry: true } } as const;
+    await this.#messageWrites.ask({ updateMany: { filter, update } });
   }
 
   async raiseFloor(conversationId: string, { floorSeq, expiredSeq }: Floor): Promise<void> {
-    await this.#conversations.updateOne({ conversationId }, { $max: { floorSeq, expiredSeq } }, { upsert: true });
+    await this.#raise(conversationId, { floorSeq, expiredSeq }, true);
   }
 
   async endTombstones(conversationId: string, { fromSeq, toSeq }: SeqRange): Promise<void> {
-    await this.#messages.updateMany(
-      { conversationId, seq: { $gte: fromSeq, $lte: toSeq }, purgeAt: { $exists: false } },
-      [{ $set: { purgeAt: { $max: ['$$NOW', { $add: ['$serverTime', TOMBSTONE_MS] }] } } }],
-    );
-    await this.#conversations.updateOne({ conversationId }, { $max: { purgeSeq: toSeq } });
+    const filter = { conversationId, seq: { $gte: fromSeq, $lte: toSeq }, purgeAt: { $exists: false } };
+    const update = [{ $set: { purgeAt: { $max: ['$$NOW', { $add: ['$serverTime', TOMBSTONE_MS] }] } } }];
+    await this.#messageWrites.ask({ updateMany: { filter, update } });
+    await this.#raise(conversationId, { purgeSeq: toSeq }, false);
   }
 
   async markReaped(conversationId: string, headSeq: number): Promise<void> {
     // Whoever raises the head meanwhile marks it again.
-    await this.#conversations.updateOne({ conversationId, headSeq, floorSeq: headSeq }, { $unset: { unreaped: true } });
+    const filter = { conversationId, headSeq, floorSeq: headSeq };
+    await this.#conversationWrites.ask({ updateOne: { filter, update: { $unset: { unreaped: true } } } });
   }
 
   /** An aggregation, because that is what the list of permitted scans names: see the README. */
@@ -107,7 +161,63 @@ export class MongoConversations implements ReapStore {
       .toArray();
     return found.map(({ conversationId }) => conversationId);
   }
+
+  async #raise(conversationId: string, fields: Partial<ConversationDocument>, upsert: boolean): Promise<void> {
+    await this.#conversationWrites.ask({
+      updateOne: { filter: { conversationId }, update: { $max: fields }, upsert },
+    });
+  }
+
+  /** Up to the seq that would be the last of the window, which is dense. */
+  async #readWindows(windows: readonly Window[]): Promise<(readonly ReapableMessage[])[]> {
+    const found = await this.#messages
+      .find(
+        {
+          $or: windows.map(({ conversationId, seq, limit }) => {
+            return { conversationId, seq: { $gte: seq, $lt: seq + limit } };
+          }),
+        },
+        { projection: REAPABLE_FIELDS, sort: { conversationId: 1, seq: 1 } },
+      )
+      .toArray();
+    return byConversation(windows, found);
+  }
+
+  /** What does not fit in is found by a later visit. */
+  async #readEarly(
+    asked: readonly { conversationId: string; nowMs: number; limit: number }[],
+  ): Promise<(readonly ReapableMessage[])[]> {
+    const found = await this.#messages
+      .find(
+        {
+          conversationId: { $in: asked.map(({ conversationId }) => conversationId) },
+          earlyExpiry: { $lte: new Date(Math.max(...asked.map(({ nowMs }) => nowMs))) },
+        },
+        {
+          projection: REAPABLE_FIELDS,
+          sort: { conversationId: 1, earlyExpiry: 1 },
+          limit: Math.max(...asked.map(({ limit }) => limit)) * MAX_WINDOWS,
+        },
+      )
+      .toArray();
+    return byConversation(asked, found).map((messages) => [...messages].sort((a, b) => a.seq - b.seq));
+  }
 }
+
+const byConversation = (
+  asked: readonly { conversationId: string }[],
+  found: readonly MessageDocument[],
+): (readonly ReapableMessage[])[] => {
+  const messages = new Map<string, ReapableMessage[]>();
+  for (const { conversationId } of asked) messages.set(conversationId, []);
+  for (const document of found) messages.get(document.conversationId)?.push(toReapable(document));
+  return asked.map(({ conversationId }) => messages.get(conversationId) ?? []);
+};
+
+const toStoredHead = (newest: Newest | undefined): StoredHead | undefined =>
+  newest === undefined
+    ? undefined
+    : { seq: newest.seq, membershipVersion: newest.membershipVersion, serverTimeMs: newest.serverTime.getTime() };
 
 const headFields = ({ seq, membershipVersion, serverTimeMs }: StoredHead) => ({
   headSeq: seq,

@@ -1,5 +1,6 @@
 import { isDuplicateKey } from '@godwit/mongo/errors';
 import type { Clock } from '@godwit/runtime/clock';
+import { Gatherer } from '@godwit/runtime/gatherer';
 import type { AnyBulkWriteOperation, Collection, Db, Filter } from 'mongodb';
 import {
   memberKey,
@@ -15,6 +16,8 @@ import type { HeadReader } from './head-reader.js';
 
 const READ_TIMEOUT_MS = 5_000;
 const AT_STEP_MS = 30_000;
+/** Members that one query names at most; a conversation with more has one of its own. */
+const MAX_TOGETHER = 256;
 const MARK_FIELDS = { _id: 0, conversationId: 1, userId: 1, high: 1, read: 1 } as const;
 const CURSOR_FIELDS = { ...MARK_FIELDS, delivered: 1 } as const;
 
@@ -22,11 +25,22 @@ export class MongoCursors implements CursorStore {
   readonly #deliveries: Collection<DeliveryDocument>;
   readonly #heads: HeadReader;
   readonly #clock: Clock;
+  readonly #members: Gatherer<readonly MemberKey[], ReadonlyMap<string, MemberCursors>>;
 
   constructor(db: Db, heads: HeadReader, clock: Clock) {
     this.#deliveries = deliveries.in(db);
     this.#heads = heads;
     this.#clock = clock;
+    this.#members = new Gatherer({
+      name: 'cursors of members',
+      maxQuestions: MAX_TOGETHER,
+      maxSize: MAX_TOGETHER,
+      sizeOf: (members) => members.length,
+      ask: async (asked) => {
+        const found = await this.cursorsOf(asked.flat());
+        return asked.map(() => found);
+      },
+    });
   }
 
   async marksOf(members: readonly MemberKey[]): Promise<ReadonlyMap<string, Mark>> {
@@ -79,7 +93,10 @@ export class MongoCursors implements CursorStore {
   }
 
   async cursorsIn(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]> {
-    return this.#cursors({ conversationId, userId: { $in: [...userIds] } });
+    if (userIds.length > MAX_TOGETHER) return this.#cursors({ conversationId, userId: { $in: [...userIds] } });
+    const members = userIds.map((userId) => ({ conversationId, userId }));
+    const found = await this.#members.ask(members);
+    return members.flatMap((member) => found.get(memberKey(member)) ?? []);
   }
 
   firstSince(conversationIds: readonly string[], timeMs: number): Promise<ReadonlyMap<string, number>> {

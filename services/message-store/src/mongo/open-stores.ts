@@ -49,7 +49,7 @@ export const openStores = async ({ mongo: options, incarnation, clock }: StoresO
     heads,
     appendLog: new MongoAppendLog({ db, clock: logClock, heads, incarnation }),
     reader,
-    conversations: new MongoConversations(db, reader),
+    conversations: new MongoConversations(db, heads),
     cursors: new MongoCursors(db, heads, clock),
     processes: new MongoProcesses(db, logClock),
     history: new OplogHistory(db),
