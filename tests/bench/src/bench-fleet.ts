@@ -18,6 +18,7 @@ import type { NamedPid } from './process-usage.js';
 const IMPORT_AT_A_TIME = 1_000;
 const ADD_AT_A_TIME = 500;
 const TOKEN_SECONDS = 24 * 3_600;
+const FOR_KILLS = { mongo: { members: 3 }, supervise: true } as const;
 const DEADLINE_MS = 60_000;
 
 export interface FleetOptions {
@@ -25,6 +26,8 @@ export interface FleetOptions {
   readonly replicas?: Readonly<Record<string, number>>;
   /** Folder for CPU profiles of the services, one for each measurement. */
   readonly profiles?: string | undefined;
+  /** Three members of MongoDB, and whatever ends is started again: something is to be killed. */
+  readonly forKills?: boolean;
 }
 
 type Answer<R> = (error: ServiceError | null, response: R) => void;
@@ -47,12 +50,19 @@ export class BenchFleet implements AsyncDisposable {
     this.#groups = new GroupServiceClient(stack.grpcAddress('group-0'), credentials.createInsecure());
   }
 
-  static async start({ replicas = {}, profiles }: FleetOptions = {}): Promise<BenchFleet> {
+  static async start({ replicas = {}, profiles, forKills = false }: FleetOptions = {}): Promise<BenchFleet> {
     const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
     const started = performance.now();
     const fleet = GODWIT_FLEET.map((service) => ({ ...service, replicas: replicas[service.service] ?? 1 }));
     const env = profiles === undefined ? {} : profilerIn(await madeFolder(profiles));
-    const stack = await Stack.start({ dir, ports: 'free', fleet, env, envOf: { edge: LIFTED_EDGE_LIMITS } });
+    const stack = await Stack.start({
+      dir,
+      ports: 'free',
+      fleet,
+      env,
+      envOf: { edge: LIFTED_EDGE_LIMITS },
+      ...(forKills ? FOR_KILLS : {}),
+    });
     return new BenchFleet(stack, dir, { startMs: performance.now() - started, profiled: profiles !== undefined });
   }
 
@@ -76,6 +86,13 @@ export class BenchFleet implements AsyncDisposable {
     if (!this.#profiled) return;
     for (const { name } of this.stack.replicas) this.stack.process(name).signal('SIGUSR2');
   };
+
+  /** The process that is MongoDB's primary now. */
+  async mongoPrimary(): Promise<string> {
+    const { mongo } = this.stack.servers;
+    if (mongo === undefined) throw new Error('this MongoDB is not ours to kill');
+    return (await mongo.primary()).name;
+  }
 
   /** New users with a device each. */
   async importUsers(count: number): Promise<Account[]> {

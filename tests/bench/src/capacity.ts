@@ -9,7 +9,7 @@ import {
   serversInFlight,
 } from './capacity-plan.js';
 import { cpuEach, type Measurement } from './measure.js';
-import type { IdleFound } from './scenarios/idle.js';
+import type { IdleFound } from './scenarios/measure-idle.js';
 import type { Results } from './results.js';
 
 const ONLINE = 40_000_000;

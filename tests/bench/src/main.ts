@@ -4,18 +4,22 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
 import { printCapacity } from './capacity.js';
-import type { Outcome, Settings } from './outcome.js';
+import type { Outcome, PeerOutcome, Settings } from './outcome.js';
 import { htmlReport } from './report/html-report.js';
 import { textReport } from './report/text-report.js';
 import { runBurst } from './scenarios/burst.js';
 import { runCrowd } from './scenarios/crowd.js';
 import { runGroups } from './scenarios/groups.js';
 import { runIdle } from './scenarios/idle.js';
+import { runCrowdOnCentrifugo, runIdleOnCentrifugo } from './scenarios/on-centrifugo.js';
+import { PeerMissing } from './peers/peer.js';
+import { runKill } from './scenarios/kill.js';
 import { runPresence } from './scenarios/presence.js';
+import { runPrivateOnEjabberd } from './scenarios/private-on-ejabberd.js';
 import { runPrivate } from './scenarios/private.js';
 import { runStartup } from './scenarios/startup.js';
 import { runStorm } from './scenarios/storm.js';
-import type { Scenario } from './scenarios/scenario.js';
+import type { Context, PeerScenario, Scenario } from './scenarios/scenario.js';
 import type { Results } from './results.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -26,7 +30,15 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   crowd: runCrowd,
   presence: runPresence,
   storm: runStorm,
+  kill: runKill,
   idle: runIdle,
+};
+
+/** Whom `--peers` sets beside Godwit, by scenario. */
+const PEERS: Readonly<Record<string, Readonly<Record<string, PeerScenario>>>> = {
+  private: { ejabberd: runPrivateOnEjabberd },
+  crowd: { Centrifugo: runCrowdOnCentrifugo },
+  idle: { Centrifugo: runIdleOnCentrifugo },
 };
 
 interface Options {
@@ -35,6 +47,8 @@ interface Options {
   readonly warmup: number;
   readonly repeats: number;
   readonly sockets: number;
+  readonly idleSeconds: number;
+  readonly peers?: boolean;
   readonly payload: number;
   readonly replicas: number;
   readonly scale: number;
@@ -54,6 +68,7 @@ async function bench(names: string[], options: Options): Promise<void> {
     warmupSeconds: options.warmup,
     repeats: options.repeats,
     sockets: options.sockets,
+    idleSeconds: options.idleSeconds,
     payloadBytes: options.payload,
     replicas: options.replicas,
     scale: options.scale,
@@ -68,12 +83,29 @@ async function bench(names: string[], options: Options): Promise<void> {
   );
   const outcomes: Outcome[] = [];
   for (const name of chosen) {
-    const outcome = await SCENARIOS[name]?.({ settings, say });
-    if (outcome === undefined) continue;
+    const own = await SCENARIOS[name]?.({ settings, say });
+    if (own === undefined) continue;
+    const peers = options.peers === true ? await peersOf(name, { settings, say }) : [];
+    const outcome = peers.length === 0 ? own : { ...own, peers };
     outcomes.push(outcome);
     console.log(`\n${textReport(outcome)}`);
     await write(options.out, { machine, at: new Date().toISOString(), settings, raised: LIFTED_EDGE_LIMITS, outcomes });
   }
+}
+
+async function peersOf(scenario: string, context: Context): Promise<PeerOutcome[]> {
+  const outcomes: PeerOutcome[] = [];
+  for (const [peer, run] of Object.entries(PEERS[scenario] ?? {})) {
+    say(`${scenario}: the same on ${peer}`);
+    try {
+      outcomes.push(await run(context));
+    } catch (error) {
+      if (!(error instanceof PeerMissing)) throw error;
+      say(`${peer} was not driven: ${error.message}.`);
+      outcomes.push({ peer, missing: error.message });
+    }
+  }
+  return outcomes;
 }
 
 function say(text: string): void {
@@ -107,6 +139,11 @@ await program
   .option('--warmup <n>', 'seconds before it, not counted', number, 3)
   .option('--repeats <n>', 'measurements of which the median is shown', number, 3)
   .option('--sockets <n>', 'for `idle`', number, 200_000)
+  .option('--idle-seconds <n>', 'for `idle`: time for them to connect; those that are there then count', number, 240)
+  .option(
+    '--peers',
+    'also drive ejabberd (`private`) and Centrifugo (`crowd`, `idle`) on this machine, in the same way',
+  )
   .option('--payload <n>', 'bytes of text in a message', number, 128)
   .option('--replicas <n>', 'how many each of edge, router, message-store and session', number, 1)
   .option(

@@ -20,7 +20,7 @@ export interface Load {
   readonly messages?: number;
   /** How many are to get each message. */
   readonly recipients: number;
-  /** Also tell when the last recipient of each message had it. */
+  /** Also tell when the last recipient of each message had it, and how each send was answered. */
   readonly perMessage?: boolean;
   /** Called when the measured time begins, and when it ends. */
   readonly toggleProfiles?: () => void;
@@ -50,6 +50,8 @@ export interface Measurement {
   /** When the last recipient had a message, of messages that all have. */
   readonly lastReached: Latency | undefined;
   readonly reachedAll: number;
+  /** With `perMessage`: of each message, µs until its ack; negative: refused, or never answered. */
+  readonly answers: readonly number[];
   readonly processes: readonly ProcessCost[];
   readonly generatorCpuUs: number;
   /** Cores that were busy with something else: figures from a machine that is not quiet are worse than they should be. */
@@ -57,7 +59,8 @@ export interface Measurement {
 }
 
 let lastRun = 0;
-const START_DELAY_US = 300_000;
+/** From the call until the first message is due. */
+export const START_DELAY_US = 300_000;
 const SETTLE_STEPS = 100;
 const SETTLE_STEP_MS = 100;
 const SETTLE_STILL = 20;
@@ -166,6 +169,7 @@ export function summed({ rate, seconds, recipients }: Load, counts: readonly Cou
     delivery: mergedLatency(counts.map((one) => one.delivery)),
     lastReached: last.length === 0 ? undefined : latencyOfMs(last),
     reachedAll: last.length,
+    answers: answersIn(counts),
     ...costs,
   };
 }
@@ -183,9 +187,20 @@ export function lastReached(counts: readonly Pick<Counts, 'reached'>[], recipien
   return found;
 }
 
+/** Each message was sent by one of them; the others say 0 for it. */
+function answersIn(counts: readonly Pick<Counts, 'answers'>[]): number[] {
+  const [first = [], ...others] = counts.map(({ answers }) => answers);
+  return first.map((answer, index) => answer + sum(others.map((answers) => answers[index] ?? 0)));
+}
+
 /** CPU of all processes of the system for one of `count`, µs. */
 export function cpuEach({ processes }: Pick<Measurement, 'processes'>, count: number): number {
   return sum(processes.map(({ cpuUs }) => cpuUs)) / Math.max(1, count);
+}
+
+/** Of all processes of the system at the end of the measured time. */
+export function memoryOf({ processes }: Pick<Measurement, 'processes'>): number {
+  return sum(processes.map(({ rssBytes }) => rssBytes));
 }
 
 export function sum(values: readonly number[]): number {

@@ -6,12 +6,16 @@ export interface Figure {
   readonly value: number;
   readonly unit: string;
   readonly goal?: Goal;
+  /** For figures without a goal that can be set beside a peer's. */
+  readonly better?: Better;
 }
+
+export type Better = 'lower' | 'higher';
 
 export interface Goal {
   readonly atLeast: number;
   readonly aim: number;
-  readonly better: 'lower' | 'higher';
+  readonly better: Better;
 }
 
 /** One row of a table of measurements. */
@@ -29,7 +33,14 @@ export interface Outcome {
   readonly rows: readonly Row[];
   /** Anything else, for the JSON and `capacity`. */
   readonly data?: unknown;
+  /** What others do of the same, measured in the same run. */
+  readonly peers?: readonly PeerOutcome[];
 }
+
+export type PeerFound = Pick<Outcome, 'setup' | 'figures' | 'rows' | 'data'> & { readonly peer: string };
+
+/** Or one sentence that says why it could not be measured here. */
+export type PeerOutcome = PeerFound | { readonly peer: string; readonly missing: string };
 
 /** Settings of all scenarios, from the command line. */
 export interface Settings {
@@ -38,6 +49,8 @@ export interface Settings {
   readonly repeats: number;
   readonly payloadBytes: number;
   readonly sockets: number;
+  /** For `idle`: how long sockets may take to connect; then those that are there count. */
+  readonly idleSeconds: number;
   /** For `private`: only this rate, no search. */
   readonly rate: number | undefined;
   /** Part of the clients that the scenarios name; below 1 for a quick look. */

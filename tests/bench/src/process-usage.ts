@@ -11,6 +11,7 @@ export interface Usage {
   readonly name: string;
   /** User and system time since its start, microseconds. */
   readonly cpuUs: number;
+  /** Of several processes under one name: what they share is counted once. */
   readonly rssBytes: number;
 }
 
@@ -33,23 +34,30 @@ export async function usageOf(processes: readonly NamedPid[]): Promise<Usage[]> 
   return sumByName(usages.flat());
 }
 
-/** Servers that are several processes of one name count as one. */
-function sumByName(usages: readonly Usage[]): Usage[] {
-  const byName = new Map<string, Usage>();
-  for (const { name, cpuUs, rssBytes } of usages) {
-    const sum = byName.get(name) ?? { name, cpuUs: 0, rssBytes: 0 };
-    byName.set(name, { name, cpuUs: sum.cpuUs + cpuUs, rssBytes: sum.rssBytes + rssBytes });
-  }
-  return [...byName.values()];
+interface PidUsage extends Usage {
+  /** Of them, in segments that other processes may share: PostgreSQL's buffers. */
+  readonly sharedBytes: number;
 }
 
-async function usageOfPid(pid: number): Promise<{ cpuUs: number; rssBytes: number } | undefined> {
+/** Servers that are several processes of one name count as one. */
+export function sumByName(usages: readonly PidUsage[]): Usage[] {
+  const byName = new Map<string, PidUsage>();
+  for (const { name, cpuUs, rssBytes, sharedBytes } of usages) {
+    const sum = byName.get(name) ?? { name, cpuUs: 0, rssBytes: 0, sharedBytes: 0 };
+    const shared = Math.max(sum.sharedBytes, sharedBytes);
+    const own = sum.rssBytes - sum.sharedBytes + rssBytes - sharedBytes;
+    byName.set(name, { name, cpuUs: sum.cpuUs + cpuUs, rssBytes: own + shared, sharedBytes: shared });
+  }
+  return [...byName.values()].map(({ name, cpuUs, rssBytes }) => ({ name, cpuUs, rssBytes }));
+}
+
+async function usageOfPid(pid: number): Promise<Omit<PidUsage, 'name'> | undefined> {
   try {
     const [stat, status] = await Promise.all([
       readFile(`/proc/${String(pid)}/stat`, 'utf8'),
       readFile(`/proc/${String(pid)}/status`, 'utf8'),
     ]);
-    return { cpuUs: cpuUsIn(stat), rssBytes: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1_024 };
+    return { cpuUs: cpuUsIn(stat), rssBytes: bytesIn(status, 'VmRSS'), sharedBytes: bytesIn(status, 'RssShmem') };
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) {
       return undefined;
@@ -58,11 +66,17 @@ async function usageOfPid(pid: number): Promise<{ cpuUs: number; rssBytes: numbe
   }
 }
 
+/** @param status what /proc/<pid>/status says */
+function bytesIn(status: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1_024;
+}
+
 /** @param stat what /proc/<pid>/stat says */
 export function cpuUsIn(stat: string): number {
-  // Fields after the command's name, which may hold anything: utime and stime are the 14th and 15th of all.
+  // Fields after the command's name, which may hold anything: utime and stime are the 14th and 15th of all, those of
+  // children that have ended the two after them.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * US_PER_TICK;
+  return fields.slice(11, 15).reduce((ticks, field) => ticks + Number(field), 0) * US_PER_TICK;
 }
 
 /** Time of all cores that was not idle. */

@@ -4,6 +4,8 @@ export type Holds = (rate: number) => Promise<boolean>;
 export interface Search {
   readonly from: number;
   readonly to: number;
+  /** Below this nothing is looked for. */
+  readonly least: number;
   /** How close to the limit the answer is to come, as a part of it. */
   readonly precision: number;
   /** Factor between the first steps. */
@@ -11,14 +13,19 @@ export interface Search {
 }
 
 /**
- * The highest rate that holds: in steps up until one does not, then between the two. A rate that fails is tried once
- * more, for a machine hiccups. 0: not even the first one holds.
+ * The highest rate that holds: in steps up until one does not (or down until one does), then between the two. A rate that
+ * fails is tried once more, for a machine hiccups. 0: not even the least one holds.
  */
-export async function searchRate(holds: Holds, { from, to, precision, step }: Search): Promise<number> {
+export async function searchRate(holds: Holds, { from, to, least, precision, step }: Search): Promise<number> {
   const holdsAtLast = async (rate: number): Promise<boolean> => (await holds(rate)) || (await holds(rate));
   let good = 0;
   let bad = Infinity;
   for (let rate = from; rate <= to && bad === Infinity; rate = Math.round(rate * step)) {
+    if (await holdsAtLast(rate)) good = rate;
+    else bad = rate;
+  }
+  while (good === 0 && bad > least) {
+    const rate = Math.max(least, Math.round(bad / step));
     if (await holdsAtLast(rate)) good = rate;
     else bad = rate;
   }

@@ -1,15 +1,16 @@
 import { ServerFrame } from '@godwit/proto/gen/grpc/godwit/client/v1/frames';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Ledger } from '../src/generator/ledger.js';
+import { Ledger, REFUSED, UNANSWERED } from '../src/generator/ledger.js';
 import { ProtoScan } from '../src/generator/proto-scan.js';
 import { FIRST_REQUEST_ID, SentRequests } from '../src/generator/sent-requests.js';
 import { blankText, dueAt, indexAt, nowUs, runAt, STAMP_BYTES, writeStamp } from '../src/generator/stamp.js';
 import { SERVER_FRAME } from '../src/generator/godwit-client.js';
 import { lastReached, median, summed } from '../src/measure.js';
+import { troubleIn } from '../src/scenarios/kill.js';
 import { delays } from '../src/scenarios/presence.js';
 import { searchRate } from '../src/search-rate.js';
-import { busyUsIn, cpuBetween, cpuUsIn } from '../src/process-usage.js';
+import { busyUsIn, cpuBetween, cpuUsIn, sumByName } from '../src/process-usage.js';
 
 const runOf = (startUs: number) => ({ run: 1, startUs, warmupSeconds: 1, seconds: 2, perMessage: 4 });
 
@@ -18,8 +19,8 @@ describe('the ledger', () => {
     const start = nowUs() - 1_500_000;
     const ledger = new Ledger(runOf(start));
     for (const due of [start, start + 999_999, start + 1_000_000, start + 2_999_999, start + 3_000_000]) {
-      ledger.offered(due);
-      ledger.acked(due);
+      ledger.offered(0, due);
+      ledger.acked(0, due);
       ledger.arrived(0, due);
     }
     const counts = ledger.counts();
@@ -32,10 +33,10 @@ describe('the ledger', () => {
     const start = nowUs() - 1_500_000;
     const ledger = new Ledger(runOf(start));
     const due = start + 1_200_000;
-    for (let i = 0; i < 5; i += 1) ledger.offered(due);
-    ledger.acked(due);
-    ledger.refused(due, 'OVERLOADED', 500);
-    ledger.refused(due, 'NOT_A_MEMBER', 0);
+    for (let i = 0; i < 5; i += 1) ledger.offered(i, due);
+    ledger.acked(0, due);
+    ledger.refused({ index: 1, dueUs: due }, 'OVERLOADED', 500);
+    ledger.refused({ index: 2, dueUs: due }, 'NOT_A_MEMBER', 0);
     expect(ledger.open).toBe(2);
     expect(ledger.counts()).toMatchObject({ refused: { OVERLOADED: 1, NOT_A_MEMBER: 1 }, refusedForGood: 1 });
   });
@@ -44,8 +45,8 @@ describe('the ledger', () => {
     const start = nowUs() - 1_500_000;
     const [one, two] = [new Ledger(runOf(start)), new Ledger(runOf(start))];
     const due = start + 1_200_000;
-    one.offered(due);
-    one.acked(due);
+    one.offered(0, due);
+    one.acked(0, due);
     for (const ledger of [one, two]) ledger.arrived(0, due);
     const load = { rate: 1, seconds: 2, recipients: 2, warmupSeconds: 1 } as Parameters<typeof summed>[0];
     const costs = { processes: [], generatorCpuUs: 0, othersCores: 0 };
@@ -53,6 +54,9 @@ describe('the ledger', () => {
     expect(sum).toMatchObject({ offered: 1, acked: 1, delivered: 2, expectedDeliveries: 2, reachedAll: 1 });
     expect(sum.ack.count).toBe(1);
     expect(sum.delivery.count).toBe(2);
+    // The second one sent nothing: what it says of the answer is 0.
+    expect(sum.answers[0]).toBeGreaterThan(0);
+    expect(sum.answers).toHaveLength(runOf(start).perMessage);
   });
 
   it('counts a message as with everybody only when everybody has it', () => {
@@ -73,6 +77,34 @@ describe('the ledger', () => {
       },
     ];
     expect(lastReached(reached, 3)).toEqual([7]);
+  });
+});
+
+describe('the trouble after a kill', () => {
+  it('lasts until the last send was due that was refused or never answered', () => {
+    const answers = [900, 2_000, REFUSED, 1_500_000, UNANSWERED, 3_000, 0];
+    const trouble = troubleIn(answers, { rate: 2, atSeconds: 0.5 });
+    expect(trouble).toEqual({ refused: 1, unanswered: 1, refusedSeconds: 1.5, longestWaitSeconds: 1.5 });
+  });
+
+  it('is none where all were answered in time', () => {
+    const trouble = troubleIn([5, 5, 5], { rate: 1, atSeconds: 1.5 });
+    expect(trouble).toMatchObject({ refusedSeconds: 0, longestWaitSeconds: 5e-6 });
+  });
+
+  it('does not count what waited before the kill', () => {
+    expect(troubleIn([400_000, 300_000, 1_000], { rate: 1, atSeconds: 2 }).longestWaitSeconds).toBe(0.001);
+  });
+
+  it('is told by what the generators have counted for each message', () => {
+    const ledger = new Ledger(runOf(nowUs() - 1_500_000));
+    const due = nowUs();
+    for (const index of [0, 1, 2]) ledger.offered(index, due);
+    ledger.acked(0, due - 7);
+    ledger.refused({ index: 1, dueUs: due }, 'OVERLOADED', 500);
+    const [acked, ...others] = ledger.counts().answers;
+    expect(acked).toBeGreaterThanOrEqual(7);
+    expect(others).toEqual([REFUSED, UNANSWERED, 0]);
   });
 });
 
@@ -120,20 +152,20 @@ describe('the scan of server frames', () => {
 describe('the search for the best rate', () => {
   it('comes close to what the system can do, from below', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1_000, max: 15_000 }), async (limit) => {
+      fc.asyncProperty(fc.integer({ min: 130, max: 15_000 }), async (limit) => {
         const holds = async (rate: number): Promise<boolean> => rate <= limit;
-        const found = await searchRate(holds, { from: 1_000, to: 20_000, precision: 0.05, step: 1.5 });
+        const found = await searchRate(holds, { from: 1_000, to: 20_000, least: 100, precision: 0.05, step: 1.5 });
         expect(found).toBeLessThanOrEqual(limit);
         expect(found).toBeGreaterThan(limit * 0.9);
       }),
     );
   });
 
-  it('tries a rate that failed once more, and says 0 when not even the first one holds', async () => {
+  it('tries a rate that failed once more, and says 0 when not even the least one holds', async () => {
     let tries = 0;
     const flaky = async (): Promise<boolean> => (tries += 1) % 2 === 0;
-    expect(await searchRate(flaky, { from: 100, to: 150, precision: 0.1, step: 2 })).toBe(100);
-    expect(await searchRate(async () => false, { from: 100, to: 800, precision: 0.1, step: 2 })).toBe(0);
+    expect(await searchRate(flaky, { from: 100, to: 150, least: 50, precision: 0.1, step: 2 })).toBe(100);
+    expect(await searchRate(async () => false, { from: 100, to: 800, least: 50, precision: 0.1, step: 2 })).toBe(0);
   });
 });
 
@@ -142,6 +174,8 @@ describe('figures of the machine', () => {
     const stat = `42 (node (a) b) S ${Array.from({ length: 10 }, () => '0').join(' ')} 150 50 0 0`;
     expect(cpuUsIn(stat)).toBe(2_000_000);
     expect(busyUsIn('cpu  100 10 50 9999 77 3 2 0 0 0\ncpu0 1')).toBe(1_650_000);
+    // Children that have ended count, too.
+    expect(cpuUsIn(`42 (sh) S ${Array.from({ length: 10 }, () => '0').join(' ')} 1 2 3 4`)).toBe(100_000);
     const before = [{ name: 'a', cpuUs: 5, rssBytes: 0 }];
     const after = [
       { name: 'a', cpuUs: 9, rssBytes: 0 },
@@ -150,6 +184,19 @@ describe('figures of the machine', () => {
     expect(cpuBetween(before, after)).toEqual([
       { name: 'a', cpuUs: 4 },
       { name: 'b', cpuUs: 3 },
+    ]);
+  });
+
+  it('counts what processes of one name share once', () => {
+    const usage = { name: 'postgres', cpuUs: 5, rssBytes: 100 };
+    const all = [
+      { ...usage, sharedBytes: 60 },
+      { ...usage, sharedBytes: 80 },
+      { name: 'beam', cpuUs: 1, rssBytes: 7, sharedBytes: 0 },
+    ];
+    expect(sumByName(all)).toEqual([
+      { name: 'postgres', cpuUs: 10, rssBytes: 40 + 20 + 80 },
+      { name: 'beam', cpuUs: 1, rssBytes: 7 },
     ]);
   });
 

@@ -1,13 +1,18 @@
 import type { ClientSpec } from './client.js';
 import type { Counts, Run } from './ledger.js';
 
+export type System = 'godwit' | 'ejabberd' | 'centrifugo';
+
 /** What a generator process can be asked to do; each command is answered when it is done. */
 export interface Commands {
   /** Brings clients up, some at a time; those that are refused try again. */
   readonly connect: {
     readonly ask: {
+      readonly system: System;
       readonly clients: readonly ClientSpec[];
       readonly atATime: number;
+      /** Then no more are begun; without it all come. */
+      readonly atMostMs?: number;
       readonly payloadBytes: number;
       readonly ackEveryMs: number;
       readonly pingEveryMs: number;

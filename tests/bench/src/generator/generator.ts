@@ -1,7 +1,9 @@
 // A generator process: does what the bench tells it over IPC, and ends when the bench does.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientEvents, ConnectClient } from './client.js';
-import type { Change, CommandName, Commands, Offer, Request, Response } from './commands.js';
+import { connectCentrifugo } from './centrifugo-client.js';
+import type { Change, CommandName, Commands, Offer, Request, Response, System } from './commands.js';
+import { connectEjabberd } from './ejabberd-client.js';
 import { GodwitClient } from './godwit-client.js';
 import { Ledger } from './ledger.js';
 import { Population } from './population.js';
@@ -11,7 +13,11 @@ const TICK_MS = 1;
 /** How long after a run answers are waited for. */
 const DRAIN_MS = 15_000;
 
-const connect: ConnectClient = (spec, settings) => GodwitClient.connect(spec, settings);
+const CONNECT: Readonly<Record<System, ConnectClient>> = {
+  godwit: (spec, settings) => GodwitClient.connect(spec, settings),
+  ejabberd: connectEjabberd,
+  centrifugo: connectCentrifugo,
+};
 
 let population: Population | undefined;
 let ledger: Ledger | undefined;
@@ -19,11 +25,11 @@ const made: Change[] = [];
 const told: Change[] = [];
 
 const events: ClientEvents = {
-  acked: ({ run, dueUs }) => {
-    if (run === ledger?.id) ledger.acked(dueUs);
+  acked: ({ run, index, dueUs }) => {
+    if (run === ledger?.id) ledger.acked(index, dueUs);
   },
-  refused: ({ run, dueUs }, reason, retryAfterMs) => {
-    if (run === ledger?.id) ledger.refused(dueUs, reason, retryAfterMs);
+  refused: (stamp, reason, retryAfterMs) => {
+    if (stamp.run === ledger?.id) ledger.refused(stamp, reason, retryAfterMs);
   },
   arrived: ({ run, index, dueUs }) => {
     if (run === ledger?.id) ledger.arrived(index, dueUs);
@@ -51,7 +57,7 @@ async function run({ run, rate, share, shares, senders, messages = Infinity }: O
       const dueUs = Math.floor(run.startUs + (index / rate) * 1e6);
       const sender = sending[sent % sending.length] ?? 0;
       const target = Math.floor(sent / sending.length) % (specs[sender]?.targets.length ?? 1);
-      counting.offered(dueUs);
+      counting.offered(index, dueUs);
       clients[sender]?.send(target, { run: run.run, index, dueUs });
       sent += 1;
     }
@@ -89,9 +95,9 @@ async function goAndCome(everyone: Population, index: number): Promise<void> {
 }
 
 const handlers: { readonly [N in CommandName]: (ask: Commands[N]['ask']) => Promise<Commands[N]['answer']> } = {
-  connect: ({ clients: specs, atATime, ...settings }) => {
-    population = new Population({ connect, specs, events, ...settings });
-    return population.connectAll(atATime);
+  connect: ({ system, clients: specs, atATime, atMostMs, ...settings }) => {
+    population = new Population({ connect: CONNECT[system], specs, events, ...settings });
+    return population.connectAll(atATime, atMostMs);
   },
   run,
   progress: async () => ({ open: ledger?.open ?? 0, delivered: ledger?.delivered ?? 0 }),

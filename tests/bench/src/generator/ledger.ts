@@ -1,6 +1,6 @@
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import { latencyHistogram } from '../latency.js';
-import { nowUs } from './stamp.js';
+import { nowUs, type Stamp } from './stamp.js';
 
 /** One measurement of one generator process. Its first messages are the warm-up and don't count. */
 export interface Run {
@@ -32,7 +32,13 @@ export interface Counts {
   readonly delivery: string;
   /** For each counted message: how many have it, and when (µs after it was due) the last of them got it. */
   readonly reached: readonly (readonly [count: number, lastUs: number])[];
+  /** For each message that this process has sent: µs until its ack; see `REFUSED` and `UNANSWERED`. */
+  readonly answers: readonly number[];
 }
+
+/** Stand in `answers` for what is no time. Sent by another process: 0. */
+export const REFUSED = -1;
+export const UNANSWERED = -2;
 
 /** Counts what happens to the messages of one run. */
 export class Ledger {
@@ -44,6 +50,7 @@ export class Ledger {
   readonly #refused = new Map<string, number>();
   readonly #counts: Uint32Array;
   readonly #last: Float64Array;
+  readonly #answers: Float64Array;
   #offered = 0;
   #acked = 0;
   #ackedInTime = 0;
@@ -59,6 +66,7 @@ export class Ledger {
     this.#toUs = this.#fromUs + run.seconds * 1e6;
     this.#counts = new Uint32Array(run.perMessage);
     this.#last = new Float64Array(run.perMessage);
+    this.#answers = new Float64Array(run.perMessage);
   }
 
   get id(): number {
@@ -78,19 +86,22 @@ export class Ledger {
     return dueUs >= this.#fromUs && dueUs < this.#toUs;
   }
 
-  offered(dueUs: number): void {
+  offered(index: number, dueUs: number): void {
+    this.#answer(index, UNANSWERED);
     if (this.#counted(dueUs)) this.#offered += 1;
   }
 
-  acked(dueUs: number): void {
+  acked(index: number, dueUs: number): void {
     const now = nowUs();
+    this.#answer(index, Math.max(1, now - dueUs));
     if (now >= this.#fromUs && now < this.#toUs) this.#ackedInTime += 1;
     if (!this.#counted(dueUs)) return;
     this.#acked += 1;
     this.#ack.recordValue(Math.max(1, Math.round(now - dueUs)));
   }
 
-  refused(dueUs: number, reason: string, retryAfterMs: number): void {
+  refused({ index, dueUs }: Pick<Stamp, 'index' | 'dueUs'>, reason: string, retryAfterMs: number): void {
+    this.#answer(index, REFUSED);
     if (!this.#counted(dueUs)) return;
     this.#refusedTotal += 1;
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
@@ -107,6 +118,10 @@ export class Ledger {
     if (index >= this.#counts.length) return;
     this.#counts[index] = (this.#counts[index] ?? 0) + 1;
     this.#last[index] = Math.max(this.#last[index] ?? 0, tookUs);
+  }
+
+  #answer(index: number, answer: number): void {
+    if (index < this.#answers.length) this.#answers[index] = answer;
   }
 
   repeated(): void {
@@ -128,6 +143,7 @@ export class Ledger {
       ack: encodeIntoCompressedBase64(this.#ack),
       delivery: encodeIntoCompressedBase64(this.#delivery),
       reached,
+      answers: [...this.#answers],
     };
   }
 }

@@ -44,13 +44,14 @@ export class Population {
     return this.#options.specs;
   }
 
-  async connectAll(atATime: number): Promise<Connected> {
+  /** @param atMostMs then no more are begun */
+  async connectAll(atATime: number, atMostMs = Infinity): Promise<Connected> {
     const latency = latencyHistogram();
     const started = nowUs();
     this.#retries = 0;
     let next = 0;
     const worker = async (): Promise<void> => {
-      while (next < this.clients.length) {
+      while (next < this.clients.length && nowUs() - started < atMostMs * 1_000) {
         const index = next;
         next += 1;
         await this.connectOne(index);

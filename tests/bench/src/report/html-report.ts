@@ -1,6 +1,7 @@
-import type { Measurement } from '../measure.js';
-import { type Outcome, type Row, timesTheGoal, verdictOf } from '../outcome.js';
+import type { Measurement, ProcessCost } from '../measure.js';
+import { type Outcome, type PeerOutcome, type Row, timesTheGoal, verdictOf } from '../outcome.js';
 import type { Results } from '../results.js';
+import { allRows, compared, isFound, verdict } from './side-by-side.js';
 import { barChart, stackChart } from './svg-charts.js';
 import { COLUMNS, rounded, valueOf } from './text-report.js';
 
@@ -38,7 +39,26 @@ function section(outcome: Outcome): string {
   return `<h2>${escaped(outcome.scenario)}</h2>
 <p class="setup">${escaped(outcome.setup)}</p>
 ${figures(outcome)}
-${outcome.rows.length === 0 ? '' : measurements(outcome.rows)}`;
+${(outcome.peers ?? []).map((peer) => beside(outcome, peer)).join('\n')}
+${outcome.rows.length === 0 ? '' : measurements(outcome)}`;
+}
+
+/** Godwit and a peer, figure by figure. */
+function beside(outcome: Outcome, peer: PeerOutcome): string {
+  if (!isFound(peer)) return `<p class="setup">${escaped(peer.peer)} was not driven: ${escaped(peer.missing)}.</p>`;
+  const comparisons = compared(outcome, peer);
+  const rows = comparisons.map(({ what, unit, godwit, peer: theirs, times, ahead }) => {
+    const who =
+      ahead === 'peer' ? `${peer.peer.split(' ', 1)[0] ?? ''} is ahead` : ahead === 'even' ? 'even' : 'Godwit';
+    const mark = ahead === 'peer' ? 'missed' : ahead === 'even' ? '' : 'reached';
+    const ratio = times === undefined ? '-' : `${times.toFixed(2)} ×`;
+    const cells = [valueOf({ value: godwit, unit }), valueOf({ value: theirs, unit }), ratio];
+    return `<tr><td>${escaped(what)}</td>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join('')}<td class="${mark}">${escaped(who)}</td></tr>`;
+  });
+  return `<h3>Beside ${escaped(peer.peer)}</h3>
+<p class="setup">${escaped(peer.setup)}</p>
+<table><tr><th></th><th>Godwit</th><th>${escaped(peer.peer)}</th><th>ratio</th><th>ahead</th></tr>${rows.join('')}</table>
+<p>${escaped(verdict(peer.peer, comparisons))}</p>`;
 }
 
 function figures({ figures: all }: Outcome): string {
@@ -60,7 +80,8 @@ function figures({ figures: all }: Outcome): string {
   return `<table><tr><th></th><th>measured</th><th>at least</th><th>aim</th><th>of the least</th><th></th></tr>${rows.join('')}</table>`;
 }
 
-function measurements(rows: readonly Row[]): string {
+function measurements(outcome: Outcome): string {
+  const rows = allRows(outcome);
   const head = COLUMNS.map(([title]) => `<th>${escaped(title)}</th>`).join('');
   const body = rows
     .map(({ name, measurement }) => {
@@ -80,7 +101,7 @@ ${stackChart(
   'CPU for an acked message, µs',
   rows.map(({ name, measurement }) => ({ name, parts: costs(measurement) })),
 )}
-${memory(rows)}`;
+${[outcome, ...(outcome.peers ?? []).filter(isFound)].map((one) => perProcess(one.rows)).join('\n')}`;
 }
 
 function costs(one: Measurement): { name: string; value: number }[] {
@@ -89,14 +110,22 @@ function costs(one: Measurement): { name: string; value: number }[] {
   return [...parts, { name: 'generator', value: one.generatorCpuUs / acked }].sort((a, b) => b.value - a.value);
 }
 
-function memory(rows: readonly Row[]): string {
+/** CPU and memory of each process of one system. */
+function perProcess(rows: readonly Row[]): string {
   const names = rows[0]?.measurement.processes.map(({ name }) => name) ?? [];
-  const head = names.map((name) => `<th>${escaped(name)}</th>`).join('');
-  const body = rows.map(({ name, measurement }) => {
-    const cells = measurement.processes.map(({ rssBytes }) => `<td>${String(Math.round(rssBytes / 2 ** 20))}</td>`);
-    return `<tr><td>${escaped(name)}</td>${cells.join('')}</tr>`;
-  });
-  return `<table><tr><th>resident memory, MiB</th>${head}</tr>${body.join('')}</table>`;
+  const table = (title: string, of: (cost: ProcessCost, one: Measurement) => string): string => {
+    const body = rows.map(({ name, measurement }) => {
+      const cells = names.map((process) => {
+        const cost = measurement.processes.find((one) => one.name === process);
+        return `<td>${cost === undefined ? '-' : of(cost, measurement)}</td>`;
+      });
+      return `<tr><td>${escaped(name)}</td>${cells.join('')}</tr>`;
+    });
+    const head = names.map((name) => `<th>${escaped(name)}</th>`).join('');
+    return `<table><tr><th>${title}</th>${head}</tr>${body.join('')}</table>`;
+  };
+  return `${table('CPU for an acked message, µs', ({ cpuUs }, { acked }) => rounded(Math.round(cpuUs / Math.max(1, acked))))}
+${table('resident memory, MiB', ({ rssBytes }) => String(Math.round(rssBytes / 2 ** 20)))}`;
 }
 
 function escaped(text: string): string {

@@ -1,5 +1,6 @@
-import { cpuEach, type Measurement } from '../measure.js';
-import { type Figure, type Outcome, timesTheGoal, verdictOf } from '../outcome.js';
+import { cpuEach, type Measurement, memoryOf } from '../measure.js';
+import { type Figure, type Outcome, type PeerOutcome, timesTheGoal, verdictOf } from '../outcome.js';
+import { allRows, compared, isFound, verdict } from './side-by-side.js';
 
 const VERDICTS = { aim: 'aim reached', 'at least': 'reached', missed: 'MISSED', '': '' } as const;
 
@@ -10,6 +11,7 @@ export function textReport(outcome: Outcome): string {
   for (const figure of outcome.figures)
     lines.push(`  ${figure.what.padEnd(width)}  ${valueOf(figure).padStart(14)}  ${goalOf(figure)}`.trimEnd());
   if (outcome.rows.length > 0) lines.push('', ...tableOf(outcome));
+  for (const peer of outcome.peers ?? []) lines.push('', ...besideOf(outcome, peer));
   return `${lines.join('\n')}\n`;
 }
 
@@ -33,7 +35,7 @@ export function goalOf(figure: Figure): string {
 
 /** Columns of the table of measurements: title, and what stands there. */
 export const COLUMNS: readonly (readonly [title: string, of: (one: Measurement) => string])[] = [
-  ['offered/s', ({ rate }) => rounded(rate)],
+  ['offered/s', ({ offered, seconds }) => rounded(Math.round(offered / seconds))],
   ['acked/s', ({ ackedPerSecond }) => rounded(Math.round(ackedPerSecond))],
   ['delivered/s', ({ deliveredPerSecond }) => rounded(Math.round(deliveredPerSecond))],
   ['ack p50', ({ ack }) => rounded(ack.p50)],
@@ -45,15 +47,36 @@ export const COLUMNS: readonly (readonly [title: string, of: (one: Measurement) 
   ['p99', ({ delivery }) => rounded(delivery.p99)],
   ['p99.9', ({ delivery }) => rounded(delivery.p999)],
   ['µs CPU/message', (one) => rounded(Math.round(cpuEach(one, one.acked)))],
+  ['MiB', (one) => rounded(Math.round(memoryOf(one) / 2 ** 20))],
   ['others', ({ othersCores }) => `${othersCores.toFixed(1)} cores`],
 ];
 
-function tableOf({ rows }: Outcome): string[] {
+/** Godwit and a peer, figure by figure. */
+function besideOf(outcome: Outcome, peer: PeerOutcome): string[] {
+  if (!isFound(peer)) return [`  ${peer.peer} was not driven: ${peer.missing}.`];
+  const comparisons = compared(outcome, peer);
+  const table = [
+    ['side by side', 'Godwit', peer.peer, 'ratio'],
+    ...comparisons.map(({ what, unit, godwit, peer: theirs, times }) => [
+      what,
+      valueOf({ value: godwit, unit }),
+      valueOf({ value: theirs, unit }),
+      times === undefined ? '-' : `${times.toFixed(2)} x`,
+    ]),
+  ];
+  return [`  ${peer.setup}`, ...aligned(table), `  ${verdict(peer.peer, comparisons)}`];
+}
+
+function aligned(table: readonly (readonly string[])[]): string[] {
+  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  return table.map((row) => `  ${row.map((cell, i) => cell.padStart(widths[i] ?? 0)).join('  ')}`);
+}
+
+function tableOf(outcome: Outcome): string[] {
+  const rows = allRows(outcome);
   const table = [['', ...COLUMNS.map(([title]) => title)]];
   for (const { name, measurement } of rows) table.push([name, ...COLUMNS.map(([, of]) => of(measurement))]);
-  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  const text = table.map((row) => `  ${row.map((cell, i) => cell.padStart(widths[i] ?? 0)).join('  ')}`);
-  return [...text, '', ...rows.map(({ name, measurement }) => `  ${name}: ${costs(measurement)}`)];
+  return [...aligned(table), '', ...rows.map(({ name, measurement }) => `  ${name}: ${costs(measurement)}`)];
 }
 
 /** What each process cost for a message. */

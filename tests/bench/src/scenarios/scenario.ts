@@ -1,7 +1,7 @@
 import type { Account, ClientSpec } from '../generator/client.js';
-import type { Commands } from '../generator/commands.js';
+import type { Commands, System } from '../generator/commands.js';
 import type { Generators } from '../generator-process.js';
-import type { Outcome, Say, Settings } from '../outcome.js';
+import type { Outcome, PeerFound, Say, Settings } from '../outcome.js';
 
 export interface Context {
   readonly settings: Settings;
@@ -9,6 +9,9 @@ export interface Context {
 }
 
 export type Scenario = (context: Context) => Promise<Outcome>;
+
+/** The same for somebody else's system. @throws PeerMissing */
+export type PeerScenario = (context: Context) => Promise<PeerFound>;
 
 /** The merged acks of a client: "a few times a second" (docs/protocol.md). */
 export const ACK_EVERY_MS = 250;
@@ -19,8 +22,10 @@ export const CONNECT_AT_A_TIME = 64;
 export function connection(
   clients: readonly ClientSpec[],
   settings: Pick<Settings, 'payloadBytes'>,
+  system: System = 'godwit',
 ): Commands['connect']['ask'] {
   return {
+    system,
     clients,
     atATime: CONNECT_AT_A_TIME,
     payloadBytes: settings.payloadBytes,
