@@ -22,21 +22,18 @@ interface Loaded {
 
 /** What the reflection library would add to a server, by path. */
 const load = async (serviceNames: readonly string[]): Promise<ReadonlyMap<string, Loaded>> => {
-  const [loader, { ReflectionService }, { protoPath }, { fileDescriptors }] = await Promise.all([
-    import('@grpc/proto-loader'),
+  const [{ ReflectionService }, { fileDescriptors }] = await Promise.all([
     import('@grpc/reflection'),
-    import('grpc-health-check'),
     import('@godwit/proto/gen/file-descriptors'),
   ]);
   // Those of buf: proto-loader merges the files of a package and shortens names, which stricter tools (grpcurl) refuse.
   const files = fileDescriptors.map((file) => Buffer.from(file, 'base64'));
-  const own: EnumTypeDefinition = {
+  const contracts: EnumTypeDefinition = {
     // Any type serves: the library reads the files of it and nothing else.
     format: 'Protocol Buffer 3 EnumDescriptorProto',
     type: {},
     fileDescriptorProtos: files,
   };
-  const contracts = { ...(await loader.load(protoPath)), own };
   const loaded = new Map<string, Loaded>();
   const collect = (service: ServiceDefinition, implementation: UntypedServiceImplementation): void => {
     for (const [name, definition] of Object.entries(service)) {
@@ -45,7 +42,7 @@ const load = async (serviceNames: readonly string[]): Promise<ReadonlyMap<string
     }
   };
   const collector = { addService: collect } as unknown as Server;
-  new ReflectionService(contracts, { services: [...serviceNames, HEALTH] }).addToServer(collector);
+  new ReflectionService({ contracts }, { services: [...serviceNames, HEALTH] }).addToServer(collector);
   return loaded;
 };
 

@@ -334,6 +334,7 @@ describe('what the platform asks', () => {
     const router = await fileOf('godwit.router.v1.RouterService');
     expect(router).toContain('godwit/message/v1/envelope.proto');
     expect(router).toContain('.godwit.message.v1.Kind');
+    expect(await fileOf('grpc.health.v1.Health')).toContain('.grpc.health.v1.HealthListResponse.StatusesEntry');
     expect(await fileOf('google.rpc.ErrorInfo')).toContain('google/rpc/error_details.proto');
     client.close();
   });
