@@ -6,6 +6,7 @@ import { busConsumed } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { BusConnection } from './connection.js';
 import { streamName, subjectName } from './naming.js';
+import { JobsInHand } from './jobs-in-hand.js';
 import type { StreamDeclaration } from './streams.js';
 
 export interface Job {
@@ -50,6 +51,7 @@ interface Consumer {
   readonly metrics: Metrics;
 }
 
+const DEFAULT_CONCURRENCY = 16;
 const RESTART = { minMs: 200, maxMs: 5_000 };
 const REDELIVER = { minMs: 1_000, maxMs: 60_000 };
 const API_MS = 2_000;
@@ -64,7 +66,7 @@ export const consume = (consumer: Consumer): Consumption => ({ done: run(consume
 
 const run = async (consumer: Consumer): Promise<void> => {
   const { connection, options, logger, stream } = consumer;
-  const inHand = new Set<Promise<void>>();
+  const inHand = new JobsInHand(options.concurrency ?? DEFAULT_CONCURRENCY);
   for (let attempt = 0; !options.signal.aborted; attempt++) {
     const up = await connection.whenUp(options.signal);
     if (up === undefined) break;
@@ -77,7 +79,7 @@ const run = async (consumer: Consumer): Promise<void> => {
     }
     await sleep(fullJitter(RESTART, attempt), options.signal);
   }
-  await Promise.all(inHand);
+  await inHand.done();
 };
 
 const openConsumer = async (
@@ -98,7 +100,7 @@ const openConsumer = async (
   });
   const consumer = await jetstream(connection, { timeout: API_MS }).consumers.get(name, options.durable);
   return consumer.consume({
-    max_messages: (options.concurrency ?? 16) * 2,
+    max_messages: (options.concurrency ?? DEFAULT_CONCURRENCY) * 2,
     expires: PULL_MS,
     // A stream that the server has lost ends this, and the next round finds it made again.
     abort_on_missing_resource: true,
@@ -107,11 +109,11 @@ const openConsumer = async (
 
 interface Work {
   readonly consumer: Consumer;
-  readonly inHand: Set<Promise<void>>;
+  readonly inHand: JobsInHand;
 }
 
 const workOff = async (messages: ConsumerMessages, { consumer, inHand }: Work): Promise<void> => {
-  const { signal, concurrency = 16 } = consumer.options;
+  const { signal } = consumer.options;
   const stop = (): void => {
     messages.stop();
   };
@@ -119,9 +121,11 @@ const workOff = async (messages: ConsumerMessages, { consumer, inHand }: Work): 
   if (signal.aborted) stop();
   try {
     for await (const message of messages) {
-      const working = settle(message, consumer).finally(() => inHand.delete(working));
-      inHand.add(working);
-      if (inHand.size >= concurrency) await Promise.race(inHand);
+      inHand.take();
+      void settle(message, consumer).finally(() => {
+        inHand.finish();
+      });
+      await inHand.room();
     }
   } finally {
     signal.removeEventListener('abort', stop);

@@ -2,20 +2,29 @@ import type { AccountServiceService } from '@godwit/proto/gen/grpc/godwit/accoun
 import type { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import type { SessionServiceService } from '@godwit/proto/gen/grpc/godwit/session/v1/session';
 import type { NodePool } from '@godwit/rpc/node-pool';
+import { Gatherer } from '@godwit/runtime/gatherer';
 import type { Logger } from '@godwit/runtime/logger';
 import { LRUCache } from 'lru-cache';
 import type { DeviceDirectory, Mutes, PresenceOfDevices } from '../domain/ports.js';
 
+/** When a group wakes thousands. */
+const USERS_PER_CALL = 256;
 const CALL = { deadlineMs: 3_000, idempotent: true } as const;
 
 export const createDeviceDirectory = (
   accounts: Pick<NodePool<typeof AccountServiceService>, 'callAny'>,
-): DeviceDirectory => ({
-  devicesOf: async (userId) => {
-    const { users } = await accounts.callAny('getUserDevices', { userIds: [userId] }, CALL);
-    return users.find((user) => user.userId === userId)?.deviceIds;
-  },
-});
+): DeviceDirectory => {
+  const asked = new Gatherer<string, { readonly deviceIds: readonly string[] | undefined }>({
+    name: 'devices to push to',
+    maxQuestions: USERS_PER_CALL,
+    ask: async (userIds) => {
+      const { users } = await accounts.callAny('getUserDevices', { userIds: [...new Set(userIds)] }, CALL);
+      const found = new Map(users.map(({ userId, deviceIds }) => [userId, deviceIds]));
+      return userIds.map((userId) => ({ deviceIds: found.get(userId) }));
+    },
+  });
+  return { devicesOf: async (userId) => (await asked.ask(userId)).deviceIds };
+};
 
 export const createPresenceOfDevices = (
   sessions: Pick<NodePool<typeof SessionServiceService>, 'callOwner'>,
