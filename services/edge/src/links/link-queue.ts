@@ -1,4 +1,5 @@
 import type { StreamLink } from '@godwit/rpc/stream-link';
+import { FRAME_GAP_MS, Pace } from '@godwit/runtime/pace';
 
 export interface LinkQueueOptions<Part, Out> {
   /** Puts parts into one frame, in their order. */
@@ -16,19 +17,22 @@ const BLOCKED_MS = 2;
 const LATER_MS = 20;
 
 /**
- * Gathers what goes to a peer into frames: what comes in one turn of the event loop goes together, and while the peer
- * lags behind what waits makes larger frames. Nothing waits for a peer that is not there.
+ * Gathers what goes to a peer into frames: what comes in one turn of the event loop, or within a few ms of the frame
+ * before, goes together, and while the peer lags behind what waits makes larger frames. Nothing waits for a peer that is
+ * not there.
  */
 export class LinkQueue<Part, Out> {
   readonly #link: Pick<StreamLink<unknown, Out>, 'up' | 'queued' | 'send'>;
   readonly #options: LinkQueueOptions<Part, Out>;
   #parts: Part[] = [];
+  readonly #pace: Pace;
   #scheduled = false;
   #later: NodeJS.Timeout | undefined;
 
   constructor(link: Pick<StreamLink<unknown, Out>, 'up' | 'queued' | 'send'>, options: LinkQueueOptions<Part, Out>) {
     this.#link = link;
     this.#options = options;
+    this.#pace = new Pace({ gapMs: FRAME_GAP_MS, flush: this.#pump });
   }
 
   /** Takes the part; false: the peer is not there, or too far behind. */
@@ -36,7 +40,7 @@ export class LinkQueue<Part, Out> {
     if (!this.#take(part)) return false;
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(this.#pump);
+      this.#pace.request();
     }
     return true;
   }

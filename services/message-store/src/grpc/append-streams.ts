@@ -6,6 +6,7 @@ import type {
 } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
 import { invalidArgument, resourceExhausted } from '@godwit/rpc/rpc-error';
 import type { ServerStream } from '@godwit/rpc/server-stream';
+import { FRAME_GAP_MS, Pace } from '@godwit/runtime/pace';
 import { idKey, type AppendOrigin } from '../domain/message.js';
 import type { PendingAppend } from '../domain/open-appends.js';
 import type { ExpiredRange } from '../domain/plan-reaping.js';
@@ -76,11 +77,17 @@ export class AppendStreams {
   }
 }
 
-/** One router's stream. What a turn of the event loop has to say leaves in one frame. */
+/** One router's stream. What there is to say at the same time leaves in one frame. */
 class RouterStream implements AppendOrigin {
   readonly node: string;
   readonly #stream: Stream;
   readonly #options: AppendStreamsOptions;
+  readonly #pace = new Pace({
+    gapMs: FRAME_GAP_MS,
+    flush: () => {
+      this.#flush();
+    },
+  });
   #next: AppendResponse | undefined;
 
   constructor(stream: Stream, node: string, options: AppendStreamsOptions) {
@@ -124,17 +131,20 @@ class RouterStream implements AppendOrigin {
     else this.#frame().outcomes.push({ requestId: item.requestId, outcome: { $case: 'malformed', value: problem } });
   }
 
-  /** The frame that leaves at the end of this turn. */
+  /** The frame that leaves next. */
   #frame(): AppendResponse {
-    if (this.#next !== undefined) return this.#next;
-    const frame: AppendResponse = { outcomes: [], orders: [], expired: [] };
-    this.#next = frame;
-    queueMicrotask(() => {
-      this.#next = undefined;
-      if (this.#stream.ended || this.#stream.send(frame)) return;
-      // Every item is answered or its outcome is unknown: a stream that can't answer has to break.
-      this.#stream.close(resourceExhausted('STREAM_LAGS', 'this stream is not read fast enough'));
-    });
-    return frame;
+    if (this.#next === undefined) {
+      this.#next = { outcomes: [], orders: [], expired: [] };
+      this.#pace.request();
+    }
+    return this.#next;
+  }
+
+  #flush(): void {
+    const frame = this.#next;
+    this.#next = undefined;
+    if (frame === undefined || this.#stream.ended || this.#stream.send(frame)) return;
+    // Every item is answered or its outcome is unknown: a stream that can't answer has to break.
+    this.#stream.close(resourceExhausted('STREAM_LAGS', 'this stream is not read fast enough'));
   }
 }

@@ -1,6 +1,7 @@
 import { unavailable } from '@godwit/rpc/rpc-error';
 import type { ServerStream } from '@godwit/rpc/server-stream';
 import type { Clock } from '@godwit/runtime/clock';
+import { FRAME_GAP_MS, Pace } from '@godwit/runtime/pace';
 import type {
   Delivery as WireDelivery,
   DeliveryAnswer,
@@ -24,13 +25,13 @@ export interface EdgeLinkOptions {
   readonly onFrame?: (items: number) => void;
 }
 
-// A frame closes at the end of the turn, or when it holds this much.
+// A frame closes when its time has come, or when it holds this much.
 const MAX_BYTES = 1024 * 1024;
 
 /** Frames held back from which on syncs wait: up to so many MiB are in memory for one edge. */
 const BACKLOG_FRAMES = 16;
 
-/** The stream to one edge: what is said in one turn goes out as one frame. */
+/** The stream to one edge: what is said at the same time goes out as one frame. */
 export class EdgeLink implements Edge {
   readonly edgeId: string;
   readonly incarnation: string;
@@ -41,7 +42,12 @@ export class EdgeLink implements Edge {
   #frame = emptyFrame();
   #deliveries: Delivery[] = [];
   #bytes = 0;
-  #scheduled = false;
+  readonly #pace = new Pace({
+    gapMs: FRAME_GAP_MS,
+    flush: () => {
+      this.flush();
+    },
+  });
 
   constructor(options: EdgeLinkOptions) {
     this.edgeId = options.edgeId;
@@ -121,13 +127,7 @@ export class EdgeLink implements Edge {
   #grew(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes >= MAX_BYTES) this.flush();
-    else if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(() => {
-        this.#scheduled = false;
-        this.flush();
-      });
-    }
+    else this.#pace.request();
   }
 }
 

@@ -1,4 +1,3 @@
-import { setImmediate as atEndOfTurn } from 'node:timers';
 import type {
   AppendItem as WireItem,
   AppendOutcome as WireOutcome,
@@ -9,6 +8,7 @@ import type {
 } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
 import type { NodePool } from '@godwit/rpc/node-pool';
 import type { StreamLink } from '@godwit/rpc/stream-link';
+import { FRAME_GAP_MS, Pace } from '@godwit/runtime/pace';
 import type { AppendItem, AppendTransport, NodeAnswer } from '../domain/appender.js';
 import type { FanOutOrder } from '../domain/fan-out-stored.js';
 import { bufferOf } from '../wire/refused.js';
@@ -36,7 +36,7 @@ export interface AppendLinksOptions {
   readonly handlers: AppendLinksHandlers;
 }
 
-// A frame closes at the end of the turn, or when it holds this much.
+// A frame closes when its time has come, or when it holds this much.
 const MAX_ITEMS = 256;
 const MAX_BYTES = 512 * 1024;
 /** Confirmations wait this long for others, or for items to go with. */
@@ -46,23 +46,29 @@ const CONFIRM_MS = 50;
 interface Outgoing {
   items: WireItem[];
   bytes: number;
-  scheduled: boolean;
   confirmations: Map<string, number>;
 }
 
 type Link = StreamLink<AppendResponse, AppendRequest>;
 
-/** One `Append` stream to each replica of the message store; items of one turn go in one frame. */
+/** One `Append` stream to each replica of the message store; items that come together go in one frame. */
 export class AppendLinks implements AppendTransport {
   readonly #options: AppendLinksOptions;
   readonly #links: ReadonlyMap<string, Link>;
   readonly #outgoing = new Map<string, Outgoing>();
+  readonly #paces = new Map<string, Pace>();
   #confirmTimer: NodeJS.Timeout | undefined;
 
   constructor(options: AppendLinksOptions) {
     this.#options = options;
     const { pool, handlers } = options;
-    for (const node of pool.nodes.names) this.#outgoing.set(node, emptyOutgoing());
+    for (const node of pool.nodes.names) {
+      this.#outgoing.set(node, emptyOutgoing());
+      const flush = (): void => {
+        this.#flush(node);
+      };
+      this.#paces.set(node, new Pace({ gapMs: FRAME_GAP_MS, flush }));
+    }
     this.#links = pool.linkAll('append', {
       onUp: (link) => {
         link.send({ ...emptyFrame(), hello: { node: options.self, incarnation: options.incarnation } });
@@ -106,13 +112,7 @@ export class AppendLinks implements AppendTransport {
     outgoing.items.push(itemFrom(item, requestId));
     outgoing.bytes += item.envelope.length + 256;
     if (outgoing.items.length >= MAX_ITEMS || outgoing.bytes >= MAX_BYTES) this.#flush(node);
-    else if (!outgoing.scheduled) {
-      outgoing.scheduled = true;
-      atEndOfTurn(() => {
-        outgoing.scheduled = false;
-        this.#flush(node);
-      });
-    }
+    else this.#paces.get(node)?.request();
     return true;
   }
 
@@ -157,7 +157,7 @@ export class AppendLinks implements AppendTransport {
   }
 }
 
-const emptyOutgoing = (): Outgoing => ({ items: [], bytes: 0, scheduled: false, confirmations: new Map() });
+const emptyOutgoing = (): Outgoing => ({ items: [], bytes: 0, confirmations: new Map() });
 
 const emptyFrame = (): AppendRequest => ({ hello: undefined, items: [], confirmations: [] });
 
