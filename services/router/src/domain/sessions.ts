@@ -8,6 +8,13 @@ const FRESH_MS = 2_000;
 /** Known sessions serve this much longer while the session service can't be asked. */
 const STALE_MS = 30_000;
 const MAX_USERS = 100_000;
+/**
+ * From this age on a session that is used is asked for again in the background, many at a time: people who are written to
+ * are then looked up together, and no delivery waits for it.
+ */
+const REFRESH_MS = 1_200;
+/** For so long those that are to be asked for again are gathered. */
+const GATHER_MS = 200;
 
 interface Entry {
   readonly sessions: readonly Session[];
@@ -22,6 +29,7 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #entries = new LRUCache<string, Entry>({ max: MAX_USERS });
   readonly #loader: BatchLoader<string, readonly Session[]>;
+  #ageing = new Set<string>();
 
   constructor(directory: SessionDirectory, clock: Clock) {
     this.#clock = clock;
@@ -38,7 +46,11 @@ export class Sessions {
 
   /** The sessions of a user who was seen connected a moment ago; undefined: ask. */
   peek(userId: string): readonly Session[] | undefined {
-    return this.#within(userId, FRESH_MS);
+    const entry = this.#entries.get(userId);
+    const age = entry === undefined ? Infinity : this.#clock.monotonic() - entry.at;
+    if (age > FRESH_MS) return undefined;
+    if (age > REFRESH_MS) this.#refresh(userId);
+    return entry?.sessions;
   }
 
   /**
@@ -84,6 +96,17 @@ export class Sessions {
   /** An edge says that a socket isn't there. */
   forget(userId: string): void {
     this.#entries.delete(userId);
+  }
+
+  #refresh(userId: string): void {
+    this.#ageing.add(userId);
+    if (this.#ageing.size > 1) return;
+    setTimeout(() => {
+      const users = this.#ageing;
+      this.#ageing = new Set();
+      // Its failure is of no interest: what grows too old is asked for when it is needed.
+      this.#loader.load(users).catch(() => undefined);
+    }, GATHER_MS);
   }
 
   #within(userId: string, ageMs: number): readonly Session[] | undefined {
