@@ -41,6 +41,21 @@ describe('Unconfirmed', () => {
     expect(unconfirmed.size).toBe(0);
   });
 
+  it('gives a router that is at work its time once more, and only once', () => {
+    const { unconfirmed, orders, pass } = setUp(['r0', 'r1']);
+    unconfirmed.add(stored(5, 'r0'));
+    const elsewhere = { conversationId: 'other', seq: 1, router: 'r0' };
+    pass(CONFIRM_WITHIN_MS - 1);
+    unconfirmed.confirm(elsewhere);
+    pass(1);
+    expect(orders).toEqual([]);
+    pass(CONFIRM_WITHIN_MS - 1);
+    unconfirmed.confirm(elsewhere);
+    expect(orders).toEqual([]);
+    pass(1);
+    expect(orders).toEqual([{ router: 'r1', conversationId: 'c', fromSeq: 5, toSeq: 5 }]);
+  });
+
   it('asks the only router again when there is no other', () => {
     const { unconfirmed, orders, pass } = setUp(['r0']);
     unconfirmed.add(stored(1, 'r0'));

@@ -3,6 +3,8 @@ import type { LogTime } from './lease.js';
 
 /** After so long without a confirmation another router is asked. */
 export const CONFIRM_WITHIN_MS = 3_000;
+/** A router that confirmed something this recently is at work, and gets that time once more: it is slow, not lost. */
+const AT_WORK_MS = 1_000;
 /** Orders given in one go; the rest is due at the next tick. After an outage there may be very many. */
 const MAX_ORDERS_A_TICK = 5_000;
 /** Ranges kept apart in a conversation; more are merged, which only makes them wait for the oldest. */
@@ -31,6 +33,8 @@ interface Range {
   /** Monotonic: when the next router is asked. */
   dueAt: number;
   router: string | undefined;
+  /** It has been given its time once more. */
+  prolonged: boolean;
 }
 
 export interface UnconfirmedOptions {
@@ -46,6 +50,8 @@ export class Unconfirmed {
   readonly #options: UnconfirmedOptions;
   readonly #conversations = new Map<string, Range[]>();
   readonly #routers = new Set<string>();
+  // By router: when it confirmed something last.
+  readonly #confirmedAt = new Map<string, number>();
   #ring = new HashRing([]);
 
   constructor(options: UnconfirmedOptions) {
@@ -72,6 +78,7 @@ export class Unconfirmed {
 
   /** Its stream broke: what it had in hand goes to the next router at once. */
   routerLost(router: string): void {
+    this.#confirmedAt.delete(router);
     if (!this.#routers.delete(router)) return;
     this.#ring = new HashRing(this.#routers);
     const now = this.#options.now();
@@ -92,7 +99,7 @@ export class Unconfirmed {
 
   add({ conversationId, fromSeq, toSeq, router, since }: ToFanOut): void {
     const dueAt = this.#options.now() + CONFIRM_WITHIN_MS;
-    const range: Range = { fromSeq, toSeq, since, dueAt, router };
+    const range: Range = { fromSeq, toSeq, since, dueAt, router, prolonged: false };
     const ranges = this.#conversations.get(conversationId);
     if (ranges !== undefined && extend(ranges, range)) return;
     if (router === undefined || !this.#routers.has(router)) this.#order(conversationId, range);
@@ -102,6 +109,7 @@ export class Unconfirmed {
 
   /** Everything up to here that this router had in hand has been fanned out. */
   confirm({ conversationId, seq, router }: { conversationId: string; seq: number; router: string }): void {
+    this.#confirmedAt.set(router, this.#options.now());
     const ranges = this.#conversations.get(conversationId);
     if (ranges === undefined) return;
     const left = ranges.filter((range) => {
@@ -125,7 +133,9 @@ export class Unconfirmed {
     const now = this.#options.now();
     let given = 0;
     for (const [conversationId, ranges] of this.#conversations) {
-      for (const range of ranges) if (range.dueAt <= now && this.#order(conversationId, range)) given++;
+      for (const range of ranges) {
+        if (range.dueAt <= now && !this.#prolongs(range, now) && this.#order(conversationId, range)) given++;
+      }
       if (given >= MAX_ORDERS_A_TICK) return;
     }
   }
@@ -139,6 +149,15 @@ export class Unconfirmed {
     return lowest;
   }
 
+  #prolongs(range: Range, now: number): boolean {
+    const { router, prolonged } = range;
+    if (prolonged || router === undefined || !this.#routers.has(router)) return false;
+    if (now - (this.#confirmedAt.get(router) ?? -Infinity) > AT_WORK_MS) return false;
+    range.prolonged = true;
+    range.dueAt = now + CONFIRM_WITHIN_MS;
+    return true;
+  }
+
   /** Around the ring from the one that did not confirm; that one again only when there is no other. */
   #order(conversationId: string, range: Range): boolean {
     const around = this.#ring.successors(conversationId);
@@ -148,6 +167,7 @@ export class Unconfirmed {
       const router = around[(at + step) % around.length];
       if (router === undefined || !this.#options.give(router, { conversationId, fromSeq, toSeq })) continue;
       range.router = router;
+      range.prolonged = false;
       range.dueAt = this.#options.now() + CONFIRM_WITHIN_MS;
       return true;
     }

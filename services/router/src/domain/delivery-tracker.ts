@@ -6,8 +6,14 @@ interface Batch {
   readonly sentAt: number;
 }
 
-/** An edge that has not answered a batch by then is asked no longer: the sessions are looked up again. */
+/**
+ * A batch without an answer by then is lost when the edge has answered a later one, or nothing at all meanwhile: then the
+ * sessions are looked up again. An edge answers in the order of its stream, so one that is on the way there is late, not
+ * deaf, and would get the same twice.
+ */
 export const ANSWER_MS = 2_000;
+/** An edge that is this late is as good as deaf. */
+const LATE_MS = 5_000;
 /** Targets that may be unanswered on one stream. */
 const MAX_UNANSWERED = 100_000;
 
@@ -17,6 +23,9 @@ export class DeliveryTracker {
   readonly #batches = new Map<number, Batch>();
   #lastBatchId = 0;
   #targets = 0;
+  /** The newest batch that was answered, and when an answer came last. */
+  #answered = 0;
+  #answeredAt = -Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -45,6 +54,8 @@ export class DeliveryTracker {
 
   /** The edge's answer; one that comes too late is of no use any more. */
   answer(batchId: number, notHere: readonly number[]): void {
+    this.#answered = Math.max(this.#answered, batchId);
+    this.#answeredAt = this.#clock.monotonic();
     const batch = this.#batches.get(batchId);
     if (batch === undefined) return;
     this.#batches.delete(batchId);
@@ -57,10 +68,12 @@ export class DeliveryTracker {
 
   /** Gives up on batches that are overdue. */
   sweep(): void {
-    const overdue = this.#clock.monotonic() - ANSWER_MS;
+    const now = this.#clock.monotonic();
+    const isAnswering = now - this.#answeredAt < ANSWER_MS;
     // In the order they were sent.
     for (const [batchId, batch] of this.#batches) {
-      if (batch.sentAt > overdue) return;
+      if (now - batch.sentAt < ANSWER_MS) return;
+      if (isAnswering && batchId > this.#answered && now - batch.sentAt < LATE_MS) return;
       this.#batches.delete(batchId);
       this.unsent(batch.deliveries);
     }

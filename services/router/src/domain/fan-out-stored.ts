@@ -119,7 +119,9 @@ export class FanOutStored {
     }
   }
 
-  async #fulfil({ node, conversationId, fromSeq, toSeq }: FanOutOrder): Promise<void> {
+  async #fulfil(order: FanOutOrder): Promise<void> {
+    if (this.#follows(order)) return;
+    const { node, conversationId, fromSeq, toSeq } = order;
     const range = { conversationId, beforeSeq: toSeq + 1, fromMs: 0, toMs: 0, limit: PAGE, newestFirst: false };
     for (let at = fromSeq - 1; at < toSeq;) {
       const page = await this.#options.log.read({ ...range, afterSeq: at });
@@ -129,6 +131,17 @@ export class FanOutStored {
       // What is gone needs nobody; confirming the last seq of the page covers it.
       if (page.messages.at(-1)?.seq !== at) this.#confirm(node, conversationId, at);
     }
+  }
+
+  /** True: all of it is on its way already, and the node is told when it is there. */
+  #follows({ node, conversationId, fromSeq, toSeq }: FanOutOrder): boolean {
+    const { fanOut, confirmations } = this.#options;
+    for (let seq = fromSeq; seq <= toSeq; seq++) if (!fanOut.isUnderWay(conversationId, seq)) return false;
+    for (let seq = fromSeq; seq <= toSeq; seq++) {
+      confirmations.expect(node, conversationId, seq);
+      fanOut.follow(conversationId, seq, this.#settledOf(node, conversationId, seq));
+    }
+    return true;
   }
 
   #confirm(node: string, conversationId: string, seq: number): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '@godwit/runtime/clock';
+import { Sojourn } from '@godwit/runtime/sojourn';
 import type { ConversationView } from './conversation.js';
 import type { Conversations } from './conversations.js';
 import { MAX_HANDLES, type Edges, type Target } from './edges.js';
@@ -6,7 +7,6 @@ import type { Session, Wake } from './ports.js';
 import { groupByEdge, isWaking, recipientsOf, targetsOf, type FanOutMessage, type Recipient } from './recipients.js';
 import type { Redelivery } from './redelivery.js';
 import type { Sessions } from './sessions.js';
-import { Sojourn } from './sojourn.js';
 
 export interface FanOutOptions {
   readonly conversations: Conversations;
@@ -84,6 +84,10 @@ export class FanOut {
     conversation.queue.push(job);
     this.#jobs++;
     if (!conversation.planning) this.#schedule(conversation);
+  }
+
+  isUnderWay(conversationId: string, seq: number): boolean {
+    return this.#conversations.get(conversationId)?.jobs.has(seq) === true;
   }
 
   /** Tells how a message on its way ends; false when it isn't on its way. */
