@@ -1,5 +1,6 @@
 import type { Clock } from '@godwit/runtime/clock';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
+import { LoopLag } from '@godwit/runtime/loop-lag';
 import type { AccessTokens } from './auth/access-tokens.js';
 import type { ServiceCalls } from './calls/service-calls.js';
 import type { EdgeConfig } from './config.js';
@@ -57,6 +58,7 @@ const TICK_MS = 250;
 const DEADLINE_TICK_MS = 1_000;
 const SILENCE_CHECK_MS = 5_000;
 const FAILED_SYNC_RETRY_MS = 1_000;
+const LAG = { everyMs: 50, targetMs: 100, looks: 3 };
 
 const termsOf = ({ limits, rates, publicUrls }: EdgeConfig): WelcomeTerms => ({
   heartbeatMs: limits.heartbeatMs,
@@ -79,6 +81,8 @@ export class Sockets {
   readonly handlers: SocketHandlers;
   readonly #parts: SocketParts;
   readonly #outbox = new Outbox();
+  // Real time whatever the clock says: it is this process that is looked at.
+  readonly #lag = new LoopLag({ now: () => performance.now(), ...LAG });
   readonly #syncs: Syncs;
   readonly #requests: RouterRequests;
   readonly #cursors: Cursors;
@@ -100,7 +104,8 @@ export class Sockets {
     const outbox = this.#outbox;
     const events = requestEvents(outbox, observer);
     this.#syncs = this.#createSyncs();
-    this.#requests = new RouterRequests({ routers, clock, events, maxInFlight: config.limits.maxInFlight });
+    const isBehind = (): boolean => this.#lag.isBehind;
+    this.#requests = new RouterRequests({ routers, clock, events, maxInFlight: config.limits.maxInFlight, isBehind });
     this.#cursors = new Cursors({ routers, logger: life.logger, mergeMs: CURSOR_MERGE_MS, maxMarks: MAX_MARKS });
     const routerParts = { routers, requests: this.#requests, connections, syncs: this.#syncs, outbox };
     this.#routerFrames = new RouterFrames({ ...routerParts, delivered: observer.delivered });
@@ -127,6 +132,7 @@ export class Sockets {
 
   start(identity: EdgeIdentity): void {
     this.#parts.links.start(identity);
+    this.#lag.start();
     this.#every(TICK_MS, () => {
       this.#requests.tick();
       this.#sessions.tick();
@@ -145,6 +151,7 @@ export class Sockets {
   /** Tells the fleet the last of what the sockets said. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#lag.stop();
     this.#gateway.stop();
     this.#absence.close();
     await this.#cursors.stop();

@@ -10,6 +10,7 @@ import type { Connection } from '../domain/connection.js';
 import { InFlight, type Flight } from '../domain/in-flight.js';
 import { overloaded, unavailable } from '../domain/refusal.js';
 import type { RouterLinks } from './router-links.js';
+import { SendGate } from './send-gate.js';
 
 /** What a client asked of a conversation. The ids of the items are filled in for each attempt. */
 export type RouterRequest =
@@ -35,14 +36,18 @@ export interface RouterRequestOptions {
   readonly events: RouterRequestEvents;
   /** Requests without an outcome at most, over all sockets. */
   readonly maxInFlight: number;
+  /** This process does not get its work done. */
+  readonly isBehind: () => boolean;
 }
 
-/** No outcome for this long: asked again at the next router. Its own attempts at the store take up to 10 s. */
+/**
+ * No outcome for this long, and none of anything from that router either: asked again at the next one. A router that
+ * answers others comes to this one too: its own attempts at the store take up to 10 s, and asking somebody else meanwhile
+ * would only add to what is too much already.
+ */
 const ATTEMPT_MS = 3_000;
 /** No outcome at all: the client is told, and may go on trying. */
 const GIVE_UP_MS = 12_000;
-/** A router that refuses has enough to do; for this long its next refusals are said here. */
-const OVERLOADED_MS = 50;
 // A router that gave up itself; another may do better.
 const WORTH_WAITING = new Set(['UNAVAILABLE', 'OVERLOADED']);
 
@@ -63,11 +68,13 @@ export class RouterRequests {
   readonly #flights = new InFlight<RouterRequest>();
   // Requests that no router could be asked: looked at in every tick.
   #stranded = new Set<Flight<RouterRequest>>();
-  // By router: what it said when it was last overloaded, and until when that is taken for its answer.
-  readonly #overloads = new Map<string, { readonly until: number; readonly refused: Refused }>();
+  readonly #gate: SendGate;
+  // By router, monotonic ms: when it answered a request last.
+  readonly #answeredAt = new Map<string, number>();
 
   constructor(options: RouterRequestOptions) {
     this.#options = options;
+    this.#gate = new SendGate(options);
   }
 
   get size(): number {
@@ -82,9 +89,9 @@ export class RouterRequests {
     }
     const id = this.#flights.nextId();
     const node = routers.pick(conversationOf(request)) ?? '';
-    const overload = request.kind === 'send' ? this.#overloads.get(node) : undefined;
-    if (overload !== undefined && clock.monotonic() < overload.until) {
-      events.onRefused(request, overload.refused);
+    const refused = request.kind === 'send' ? this.#gate.refusal(node, this.#flights.size) : undefined;
+    if (refused !== undefined) {
+      events.onRefused(request, refused);
       return;
     }
     const flight = this.#flights.start(request, { id, node, now: clock.monotonic() });
@@ -98,18 +105,21 @@ export class RouterRequests {
   onSendOutcome({ requestId, outcome }: SendOutcome): void {
     const flight = this.#flights.get(requestId);
     if (flight?.request.kind !== 'send' || outcome === undefined) return;
+    this.#answered(flight, requestId);
     if (outcome.$case === 'refused') {
       this.#refused(flight, requestId, outcome.value);
       return;
     }
     this.#end(flight);
     const waitedMs = this.#options.clock.monotonic() - flight.startedAt;
+    this.#gate.stored(flight.node, waitedMs);
     this.#options.events.onStored(flight.request, outcome.value, waitedMs);
   }
 
   onFetchOutcome({ requestId, outcome }: FetchOutcome): void {
     const flight = this.#flights.get(requestId);
     if (flight?.request.kind !== 'fetch' || outcome === undefined) return;
+    this.#answered(flight, requestId);
     if (outcome.$case === 'refused') {
       this.#refused(flight, requestId, outcome.value);
       return;
@@ -131,8 +141,19 @@ export class RouterRequests {
       // Nothing else heard from it either: it isn't this request that takes long.
       const { node } = flight;
       if (node !== '' && this.#options.routers.heardAt(node) < flight.sentAt) this.#options.routers.setAside(node);
-      this.#retryOrGiveUp(flight, now);
+      if (now - flight.startedAt >= GIVE_UP_MS || !this.#isComing(flight)) this.#retryOrGiveUp(flight, now);
     }
+  }
+
+  /** The outcome is still to come: the stream it comes on has not broken, and its router answers, or is the only one. */
+  #isComing({ node, request, sentAt }: Flight<RouterRequest>): boolean {
+    if (node === '') return false;
+    if ((this.#answeredAt.get(node) ?? 0) > sentAt) return true;
+    return this.#options.routers.pickOther(conversationOf(request), node) === node;
+  }
+
+  #answered(flight: Flight<RouterRequest>, id: number): void {
+    if (flight.ids.at(-1) === id) this.#answeredAt.set(flight.node, this.#options.clock.monotonic());
   }
 
   #retryOrGiveUp(flight: Flight<RouterRequest>, now: number): void {
@@ -172,7 +193,7 @@ export class RouterRequests {
     if (!isLatest && WORTH_WAITING.has(refused.reason)) return;
     this.#end(flight);
     if (refused.reason === 'OVERLOADED' && flight.request.kind === 'send') {
-      this.#overloads.set(flight.node, { until: this.#options.clock.monotonic() + OVERLOADED_MS, refused });
+      this.#gate.overloaded(flight.node, refused);
     }
     this.#options.events.onRefused(flight.request, refused);
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '@godwit/runtime/clock';
+import { Sojourn } from '@godwit/runtime/sojourn';
 import type { Appended, Appender, AppendItem, AppendOutcome } from './appender.js';
 import { checkExpiry, checkMessage, type ContentLimits, type SendCommand } from './content.js';
 import { isAdmin, peerIn, refusalToWrite, type ConversationView } from './conversation.js';
@@ -15,7 +16,6 @@ import {
 import type { Refusal } from './refusal.js';
 import type { Relation } from './ports.js';
 import type { Relations } from './relations.js';
-import { Sojourn } from './sojourn.js';
 
 export type SendOutcome =
   | { readonly type: 'stored'; readonly seq: number; readonly serverTimeMs: number; readonly duplicate: boolean }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Sojourn } from '../src/domain/sojourn.js';
+import { Sojourn } from '../src/sojourn.js';
 
 const watched = () => {
   let time = 0;
