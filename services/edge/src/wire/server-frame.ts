@@ -1,7 +1,8 @@
 import { fromBinary, toJsonString } from '@bufbuild/protobuf';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { WireType, type BinaryWriter } from '@bufbuild/protobuf/wire';
 import { ServerFrameSchema } from '@godwit/proto/gen/client/godwit/client/v1/frames_pb';
 import { ServerFrame } from '@godwit/proto/gen/grpc/godwit/client/v1/frames';
+import { encoded } from '@godwit/proto/kept-writer';
 import type { OutboundFrame } from '../domain/outbound-frame.js';
 
 export type ServerBody = NonNullable<ServerFrame['body']>;
@@ -41,7 +42,7 @@ class EncodedFrame implements OutboundFrame {
 }
 
 export const serverFrame = (body: ServerBody, requestId = 0): OutboundFrame =>
-  new EncodedFrame(ServerFrame.encode({ requestId, body }).finish());
+  new EncodedFrame(encoded((writer) => ServerFrame.encode({ requestId, body }, writer)));
 
 const tag = (field: number, type: WireType): number => ((field << 3) | type) >>> 0;
 
@@ -54,29 +55,30 @@ export interface RawDelivery {
 }
 
 /** `deliver`, around the envelope's bytes as the router encoded them. */
-export const deliverFrame = ({ conversationId, seq, serverTimeMs, envelope }: RawDelivery): OutboundFrame => {
-  const deliver = new BinaryWriter();
-  deliver.uint32(tag(DELIVER_CONVERSATION_ID, WireType.LengthDelimited)).string(conversationId);
-  if (seq !== 0) deliver.uint32(tag(DELIVER_SEQ, WireType.Varint)).uint64(seq);
-  if (serverTimeMs !== 0) deliver.uint32(tag(DELIVER_SERVER_TIME, WireType.Varint)).uint64(serverTimeMs);
-  deliver.uint32(tag(DELIVER_ENVELOPE, WireType.LengthDelimited)).bytes(envelope);
-  return around(FRAME_DELIVER, deliver.finish(), 0);
-};
+export const deliverFrame = ({ conversationId, seq, serverTimeMs, envelope }: RawDelivery): OutboundFrame =>
+  frameOf((writer) => {
+    const deliver = writer.uint32(tag(FRAME_DELIVER, WireType.LengthDelimited)).fork();
+    deliver.uint32(tag(DELIVER_CONVERSATION_ID, WireType.LengthDelimited)).string(conversationId);
+    if (seq !== 0) deliver.uint32(tag(DELIVER_SEQ, WireType.Varint)).uint64(seq);
+    if (serverTimeMs !== 0) deliver.uint32(tag(DELIVER_SERVER_TIME, WireType.Varint)).uint64(serverTimeMs);
+    deliver.uint32(tag(DELIVER_ENVELOPE, WireType.LengthDelimited)).bytes(envelope).join();
+  });
 
 /** `fetch_result`, around the encoded result of the router. */
 export const fetchResultFrame = (result: Uint8Array, requestId: number): OutboundFrame =>
-  around(FRAME_FETCH_RESULT, result, requestId);
+  frameOf((writer) => writer.uint32(tag(FRAME_FETCH_RESULT, WireType.LengthDelimited)).bytes(result), requestId);
 
 /** `call_result`, around the encoded response of the service; `member` is the call's field number in CallResult. */
-export const callResultFrame = (member: number, response: Uint8Array, requestId: number): OutboundFrame => {
-  const result = new BinaryWriter();
-  result.uint32(tag(member, WireType.LengthDelimited)).bytes(response);
-  return around(FRAME_CALL_RESULT, result.finish(), requestId);
-};
+export const callResultFrame = (member: number, response: Uint8Array, requestId: number): OutboundFrame =>
+  frameOf((writer) => {
+    const result = writer.uint32(tag(FRAME_CALL_RESULT, WireType.LengthDelimited)).fork();
+    result.uint32(tag(member, WireType.LengthDelimited)).bytes(response).join();
+  }, requestId);
 
-const around = (field: number, bytes: Uint8Array, requestId: number): OutboundFrame => {
-  const frame = new BinaryWriter();
-  if (requestId !== 0) frame.uint32(tag(FRAME_REQUEST_ID, WireType.Varint)).uint32(requestId);
-  frame.uint32(tag(field, WireType.LengthDelimited)).bytes(bytes);
-  return new EncodedFrame(frame.finish());
-};
+const frameOf = (writeBody: (writer: BinaryWriter) => void, requestId = 0): OutboundFrame =>
+  new EncodedFrame(
+    encoded((writer) => {
+      if (requestId !== 0) writer.uint32(tag(FRAME_REQUEST_ID, WireType.Varint)).uint32(requestId);
+      writeBody(writer);
+    }),
+  );

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { hash } from 'node:crypto';
 import { Metadata, Recipient, Sender, type Kind } from '@godwit/proto/gen/grpc/godwit/message/v1/envelope';
+import { encoded } from '@godwit/proto/kept-writer';
 import type { SendCommand } from '../domain/content.js';
 import type { EncodedMessage } from '../domain/ingress.js';
 
@@ -14,14 +14,29 @@ type Message = Omit<SendCommand, 'content' | 'retry'>;
 
 /** What makes two messages the same whatever sent them, and whenever: kind and content. */
 const contentOf = (message: Message): Uint8Array =>
-  Metadata.encode({
-    timestampMs: 0,
-    kind: message.kind as Kind,
-    targetSeq: message.targetSeq,
-    mediaIds: [...message.mediaIds],
-    expiresAtMs: message.expiresAtMs,
-    clientMessageId: '',
-  }).finish();
+  encoded((writer) => {
+    Metadata.encode(metadataOf({ ...message, timestampMs: 0, clientMessageId: '' }), writer);
+  });
+
+const metadataOf = ({ timestampMs, kind, targetSeq, mediaIds, expiresAtMs, clientMessageId }: Message): Metadata => ({
+  timestampMs,
+  kind: kind as Kind,
+  targetSeq,
+  mediaIds: [...mediaIds],
+  expiresAtMs,
+  clientMessageId,
+});
+
+const LENGTH_BYTES = 4;
+
+const hashOf = (message: Message): Uint8Array => {
+  const content = contentOf(message);
+  const hashed = Buffer.allocUnsafe(LENGTH_BYTES + content.length + message.payload.length);
+  hashed.writeUInt32BE(content.length);
+  hashed.set(content, LENGTH_BYTES);
+  hashed.set(message.payload, LENGTH_BYTES + content.length);
+  return hash('sha256', hashed, 'buffer');
+};
 
 /**
  * Encodes the envelope that every layer and every device gets; the payload goes in as it came. The hash is SHA-256 over
@@ -29,22 +44,12 @@ const contentOf = (message: Message): Uint8Array =>
  * every retry, whatever its timestamp.
  */
 export const encodeMessage = (message: Message): EncodedMessage => {
-  const metadata = Metadata.encode({
-    timestampMs: message.timestampMs,
-    kind: message.kind as Kind,
-    targetSeq: message.targetSeq,
-    mediaIds: [...message.mediaIds],
-    expiresAtMs: message.expiresAtMs,
-    clientMessageId: message.clientMessageId,
-  }).finish();
-  const writer = new BinaryWriter();
-  Sender.encode({ userId: message.userId, deviceId: message.deviceId }, writer.uint32(FROM).fork()).join();
-  Recipient.encode({ conversationId: message.conversationId }, writer.uint32(TO).fork()).join();
-  writer.uint32(METADATA).bytes(metadata);
-  writer.uint32(PAYLOAD).bytes(message.payload);
-  const content = contentOf(message);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(content.length);
-  const bodyHash = createHash('sha256').update(length).update(content).update(message.payload).digest();
-  return { envelope: writer.finish(), bodyHash };
+  const { userId, deviceId, conversationId, payload } = message;
+  const envelope = encoded((writer) => {
+    Sender.encode({ userId, deviceId }, writer.uint32(FROM).fork()).join();
+    Recipient.encode({ conversationId }, writer.uint32(TO).fork()).join();
+    Metadata.encode(metadataOf(message), writer.uint32(METADATA).fork()).join();
+    writer.uint32(PAYLOAD).bytes(payload);
+  });
+  return { envelope, bodyHash: hashOf(message) };
 };
