@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { lastWords } from './last-words.js';
 import { StackError } from '../stack-error.js';
 import { signalGroup } from './process-identity.js';
 import type { Watchdog } from './watchdog.js';
@@ -147,9 +148,9 @@ export class ManagedProcess {
   }
 
   /** The end of the log, for an error message. */
-  logTail(lines = 12): string {
+  logTail(): string {
     try {
-      return readFileSync(this.spec.logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+      return lastWords(readFileSync(this.spec.logFile, 'utf8'));
     } catch {
       return '(no log)';
     }
