@@ -12,6 +12,7 @@ import { waitFor } from '@godwit/testkit/wait-for';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectRedis, RedisUnavailable, type RedisStore } from '../src/connect.js';
 import { keyspace } from '../src/keys.js';
+import { Markers } from '../src/markers.js';
 
 const open: RedisStore[] = [];
 const connect = (url: string): RedisStore => {
@@ -34,6 +35,20 @@ describe('a cluster that is there', () => {
     const script = "redis.call('SET', KEYS[2], redis.call('GET', KEYS[1])) return redis.call('GET', KEYS[2])";
     const copy = await store.run((redis) => redis.eval(script, 2, keys.key('u7'), keys.key('u7', 'copy')));
     expect(copy).toBe('u7');
+  });
+
+  it('shows by markers that it has forgotten what a run of a process wrote, on one master alone too', async () => {
+    const store = connect(testServers().redisUrl);
+    await waitFor(() => store.available);
+    const options = { keys: keyspace(uniqueNamespace(), 'session'), self: 'session-0', ttlMs: 60_000 };
+    const markers = new Markers({ ...options, incarnation: 'i1' });
+    const intact = (of: Markers): Promise<boolean> => store.run((redis) => of.intact(redis));
+    expect(await intact(markers)).toBe(false);
+    await store.run((redis) => markers.set(redis));
+    expect(await intact(markers)).toBe(true);
+    expect(await intact(new Markers({ ...options, incarnation: 'i2' }))).toBe(false);
+    expect(await store.run((redis) => redis.del(options.keys.key('session-0.3', 'marker')))).toBe(1);
+    expect(await intact(markers)).toBe(false);
   });
 
   it('gives errors of Redis as they are', async () => {

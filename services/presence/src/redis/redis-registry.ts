@@ -1,5 +1,6 @@
 import type { RedisClient, RedisStore } from '@godwit/redis/connect';
 import type { Keyspace } from '@godwit/redis/keys';
+import { Markers } from '@godwit/redis/markers';
 import type { Clock } from '@godwit/runtime/clock';
 import { RegistryUnavailable, type OnlineRegistry, type UserAtEdge, type UserGone } from '../domain/ports.js';
 import type { EdgePresence, EdgeRun } from '../domain/presence.js';
@@ -14,8 +15,6 @@ const CLAIM_MS = 10_000;
 const SCAN_COUNT = 500;
 /** After a failure nothing is tried for this long: a Redis that hangs costs one timeout, not one a call. */
 const REST_MS = 1_000;
-// A flush may hit one master only: markers on 16 random slots meet each of a few masters almost surely.
-const MARKERS = 16;
 
 export interface RedisRegistryOptions {
   readonly store: RedisStore;
@@ -31,14 +30,13 @@ export interface RedisRegistryOptions {
 export class RedisRegistry implements OnlineRegistry {
   readonly #options: RedisRegistryOptions;
   readonly #edgesKey: string;
-  readonly #markers: readonly string[];
+  readonly #markers: Markers;
   #restUntil = 0;
 
   constructor(options: RedisRegistryOptions) {
-    const { keys, self } = options;
     this.#options = options;
-    this.#edgesKey = keys.key('edges');
-    this.#markers = Array.from({ length: MARKERS }, (_, index) => keys.key(`${self}.${String(index)}`, 'marker'));
+    this.#edgesKey = options.keys.key('edges');
+    this.#markers = new Markers({ ...options, ttlMs: USER_TTL_MS });
   }
 
   online(users: readonly UserAtEdge[]): Promise<readonly (readonly EdgePresence[])[]> {
@@ -140,14 +138,12 @@ export class RedisRegistry implements OnlineRegistry {
   }
 
   /** Whether everything this process has written since `setMarkers` is still there. */
-  async markersIntact(): Promise<boolean> {
-    const values = await this.#run((redis) => Promise.all(this.#markers.map((key) => redis.get(key))));
-    return values.every((value) => value === this.#options.incarnation);
+  markersIntact(): Promise<boolean> {
+    return this.#run((redis) => this.#markers.intact(redis));
   }
 
-  async setMarkers(): Promise<void> {
-    const { incarnation } = this.#options;
-    await this.#run((redis) => Promise.all(this.#markers.map((key) => redis.set(key, incarnation, 'PX', USER_TTL_MS))));
+  setMarkers(): Promise<void> {
+    return this.#run((redis) => this.#markers.set(redis));
   }
 
   async #addUsers(redis: RedisClient, edge: EdgeRun, userIds: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { RedisClient, RedisStore } from '@godwit/redis/connect';
 import type { Keyspace } from '@godwit/redis/keys';
+import { Markers } from '@godwit/redis/markers';
 import type { Clock } from '@godwit/runtime/clock';
 import {
   ArchiveUnavailable,
@@ -13,9 +14,6 @@ import type { StoredSession } from '../domain/session.js';
 import { decodeSession, encodeSession } from './mapping.js';
 import { WRITE_SCRIPT } from './write-script.js';
 
-// One marker is on one master, and a master alone may lose its memory: with 16 on random slots three masters all
-// have one but for one chance in 200, ten masters mostly.
-const MARKERS = 16;
 const TOLD_BATCH = 1_000;
 const TOLD_TTL_MS = 3_600_000;
 /** After a failure nothing is tried for this long, so that a Redis that hangs costs one timeout and not one a call. */
@@ -35,14 +33,12 @@ export interface RedisArchiveOptions {
 /** Sessions in Redis: a hash for each user, a lease for each edge, markers and a mailbox for each replica. */
 export class RedisArchive implements SessionArchive, ArchiveUpkeep {
   readonly #options: RedisArchiveOptions;
-  readonly #markers: readonly string[];
+  readonly #markers: Markers;
   #restUntil = 0;
 
   constructor(options: RedisArchiveOptions) {
     this.#options = options;
-    this.#markers = Array.from({ length: MARKERS }, (_, index) =>
-      options.keys.key(`${options.self}.${String(index)}`, 'marker'),
-    );
+    this.#markers = new Markers(options);
   }
 
   async load(userIds: readonly string[]): Promise<Map<string, readonly StoredSession[]>> {
@@ -94,14 +90,12 @@ export class RedisArchive implements SessionArchive, ArchiveUpkeep {
     return this.#run((redis) => redis.spop(this.#toldKey(this.#options.self), TOLD_BATCH));
   }
 
-  async markersIntact(): Promise<boolean> {
-    const values = await this.#run((redis) => Promise.all(this.#markers.map((key) => redis.get(key))));
-    return values.every((value) => value === this.#options.incarnation);
+  markersIntact(): Promise<boolean> {
+    return this.#run((redis) => this.#markers.intact(redis));
   }
 
-  async setMarkers(): Promise<void> {
-    const { incarnation, ttlMs } = this.#options;
-    await this.#run((redis) => Promise.all(this.#markers.map((key) => redis.set(key, incarnation, 'PX', ttlMs))));
+  setMarkers(): Promise<void> {
+    return this.#run((redis) => this.#markers.set(redis));
   }
 
   async #writeUser(redis: RedisClient, userId: string, changes: readonly SessionChange[]): Promise<unknown> {
