@@ -83,12 +83,14 @@ async function bench(names: string[], options: Options): Promise<void> {
   );
   const outcomes: Outcome[] = [];
   for (const name of chosen) {
+    const started = performance.now();
     const own = await SCENARIOS[name]?.({ settings, say });
     if (own === undefined) continue;
     const peers = options.peers === true ? await peersOf(name, { settings, say }) : [];
-    const outcome = peers.length === 0 ? own : { ...own, peers };
+    const tookSeconds = Math.round((performance.now() - started) / 1_000);
+    const outcome = { ...own, tookSeconds, ...(peers.length === 0 ? {} : { peers }) };
     outcomes.push(outcome);
-    console.log(`\n${textReport(outcome)}`);
+    console.log(`\n${textReport(outcome)}\n${name} took ${String(tookSeconds)} s.`);
     await write(options.out, { machine, at: new Date().toISOString(), settings, raised: LIFTED_EDGE_LIMITS, outcomes });
   }
 }
@@ -135,11 +137,11 @@ await program
   .description('Measures fleets of its own on this machine, servers and generators included.')
   .argument('[scenarios...]', Object.keys(SCENARIOS).join(', '))
   .option('--rate <n>', '`private` at this many messages a second only, without searching the best rate', number)
-  .option('--seconds <n>', 'measured time of each measurement', number, 10)
-  .option('--warmup <n>', 'seconds before it, not counted', number, 3)
+  .option('--seconds <n>', 'measured time of each measurement', number, 8)
+  .option('--warmup <n>', 'seconds before it, not counted', number, 2)
   .option('--repeats <n>', 'measurements of which the median is shown', number, 3)
   .option('--sockets <n>', 'for `idle`', number, 200_000)
-  .option('--idle-seconds <n>', 'for `idle`: time for them to connect; those that are there then count', number, 240)
+  .option('--idle-seconds <n>', 'for `idle`: time for them to connect; those that are there then count', number, 150)
   .option(
     '--peers',
     'also drive ejabberd (`private`) and Centrifugo (`crowd`, `idle`) on this machine, in the same way',

@@ -63,7 +63,7 @@ let lastRun = 0;
 export const START_DELAY_US = 300_000;
 const SETTLE_STEPS = 100;
 const SETTLE_STEP_MS = 100;
-const SETTLE_STILL = 20;
+const SETTLE_STILL = 10;
 
 export async function measure(load: Load): Promise<Measurement> {
   lastRun = (lastRun % 9_999) + 1;

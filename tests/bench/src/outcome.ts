@@ -33,6 +33,8 @@ export interface Outcome {
   readonly rows: readonly Row[];
   /** Anything else, for the JSON and `capacity`. */
   readonly data?: unknown;
+  /** With its peers. */
+  readonly tookSeconds?: number;
   /** What others do of the same, measured in the same run. */
   readonly peers?: readonly PeerOutcome[];
 }

@@ -9,7 +9,7 @@ import { SERVER_FRAME } from '../src/generator/godwit-client.js';
 import { lastReached, median, summed } from '../src/measure.js';
 import { troubleIn } from '../src/scenarios/kill.js';
 import { delays } from '../src/scenarios/presence.js';
-import { searchRate } from '../src/search-rate.js';
+import { searchRate, type Verdict, verdictOf } from '../src/search-rate.js';
 import { busyUsIn, cpuBetween, cpuUsIn, sumByName } from '../src/process-usage.js';
 
 const runOf = (startUs: number) => ({ run: 1, startUs, warmupSeconds: 1, seconds: 2, perMessage: 4 });
@@ -153,7 +153,7 @@ describe('the search for the best rate', () => {
   it('comes close to what the system can do, from below', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 130, max: 15_000 }), async (limit) => {
-        const holds = async (rate: number): Promise<boolean> => rate <= limit;
+        const holds = async (rate: number): Promise<Verdict> => (rate <= limit ? 'holds' : 'fails');
         const found = await searchRate(holds, { from: 1_000, to: 20_000, least: 100, precision: 0.05, step: 1.5 });
         expect(found).toBeLessThanOrEqual(limit);
         expect(found).toBeGreaterThan(limit * 0.9);
@@ -161,11 +161,20 @@ describe('the search for the best rate', () => {
     );
   });
 
-  it('tries a rate that failed once more, and says 0 when not even the least one holds', async () => {
+  it('tries a rate that is close once more, and says 0 when not even the least one holds', async () => {
     let tries = 0;
-    const flaky = async (): Promise<boolean> => (tries += 1) % 2 === 0;
+    const flaky = async (): Promise<Verdict> => ((tries += 1) % 2 === 0 ? 'holds' : 'close');
     expect(await searchRate(flaky, { from: 100, to: 150, least: 50, precision: 0.1, step: 2 })).toBe(100);
-    expect(await searchRate(async () => false, { from: 100, to: 800, least: 50, precision: 0.1, step: 2 })).toBe(0);
+    expect(await searchRate(async () => 'close', { from: 100, to: 800, least: 50, precision: 0.1, step: 2 })).toBe(0);
+  });
+});
+
+describe('the verdict on a rate', () => {
+  it('is close where it is the tail that is too late, and not where half of all is', () => {
+    expect(verdictOf({ isWhole: true, p50: 5, p99: 200 }, 200)).toBe('holds');
+    expect(verdictOf({ isWhole: false, p50: 5, p99: 20 }, 200)).toBe('close');
+    expect(verdictOf({ isWhole: true, p50: 5, p99: 300 }, 200)).toBe('close');
+    expect(verdictOf({ isWhole: true, p50: 300, p99: 900 }, 200)).toBe('fails');
   });
 });
 

@@ -11,7 +11,7 @@ import { nowUs } from './stamp.js';
 
 const TICK_MS = 1;
 /** How long after a run answers are waited for. */
-const DRAIN_MS = 15_000;
+const DRAIN_MS = 10_000;
 
 const CONNECT: Readonly<Record<System, ConnectClient>> = {
   godwit: (spec, settings) => GodwitClient.connect(spec, settings),

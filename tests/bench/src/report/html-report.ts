@@ -1,7 +1,7 @@
 import type { Measurement, ProcessCost } from '../measure.js';
 import { type Outcome, type PeerOutcome, type Row, timesTheGoal, verdictOf } from '../outcome.js';
 import type { Results } from '../results.js';
-import { allRows, compared, isFound, verdict } from './side-by-side.js';
+import { allRows, compared, isFound, onlyOf, verdict } from './side-by-side.js';
 import { barChart, stackChart } from './svg-charts.js';
 import { COLUMNS, rounded, valueOf } from './text-report.js';
 
@@ -58,6 +58,9 @@ function beside(outcome: Outcome, peer: PeerOutcome): string {
   return `<h3>Beside ${escaped(peer.peer)}</h3>
 <p class="setup">${escaped(peer.setup)}</p>
 <table><tr><th></th><th>Godwit</th><th>${escaped(peer.peer)}</th><th>ratio</th><th>ahead</th></tr>${rows.join('')}</table>
+${onlyOf(outcome, peer)
+  .map((figure) => `<p>${escaped(figure.what)}: ${escaped(valueOf(figure))}</p>`)
+  .join('')}
 <p>${escaped(verdict(peer.peer, comparisons))}</p>`;
 }
 

@@ -26,6 +26,11 @@ export function compared(own: Pick<Outcome, 'figures'>, peer: Pick<PeerFound, 'f
   });
 }
 
+/** What is known of the peer only. */
+export function onlyOf(own: Pick<Outcome, 'figures'>, peer: Pick<PeerFound, 'figures'>): Figure[] {
+  return peer.figures.filter(({ what }) => !own.figures.some((figure) => figure.what === what));
+}
+
 function betterOf({ better, goal }: Figure): Better | undefined {
   return goal?.better ?? better;
 }

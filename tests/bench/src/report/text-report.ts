@@ -1,6 +1,6 @@
 import { cpuEach, type Measurement, memoryOf } from '../measure.js';
 import { type Figure, type Outcome, type PeerOutcome, timesTheGoal, verdictOf } from '../outcome.js';
-import { allRows, compared, isFound, verdict } from './side-by-side.js';
+import { allRows, compared, isFound, onlyOf, verdict } from './side-by-side.js';
 
 const VERDICTS = { aim: 'aim reached', 'at least': 'reached', missed: 'MISSED', '': '' } as const;
 
@@ -64,7 +64,8 @@ function besideOf(outcome: Outcome, peer: PeerOutcome): string[] {
       times === undefined ? '-' : `${times.toFixed(2)} x`,
     ]),
   ];
-  return [`  ${peer.setup}`, ...aligned(table), `  ${verdict(peer.peer, comparisons)}`];
+  const only = onlyOf(outcome, peer).map((figure) => `  ${peer.peer}: ${figure.what} ${valueOf(figure)}`);
+  return [`  ${peer.setup}`, ...aligned(table), ...only, `  ${verdict(peer.peer, comparisons)}`];
 }
 
 function aligned(table: readonly (readonly string[])[]): string[] {

@@ -5,7 +5,7 @@ import { CROWD_GENERATORS, crowdOf, measureCrowd } from './measure-crowd.js';
 import { connectGroups, createGroups } from './population.js';
 import { type Context, replicasOf, type Scenario } from './scenario.js';
 
-const RECHECKED_MS = 25_000;
+const RECHECKED_MS = 12_000;
 
 /** One group of 10,000, everybody online: how long until the last one has it. */
 export const runCrowd: Scenario = async (context: Context) => {

@@ -10,9 +10,9 @@ import { at, connection, type Context, HEARTBEAT_MS, specOf } from './scenario.j
 
 /** Sockets of one edge and of one generator: below the 20,000 files that a process may have open. */
 const SOCKETS_A_PROCESS = 18_000;
-const MAX_FIRST = 10_000;
+const MAX_FIRST = 4_000;
 /** The second look at a device comes 5 s after it connected, and its garbage after that. */
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 20_000;
 /** One heartbeat of each socket. */
 const WATCH_MS = HEARTBEAT_MS;
 const AT_A_TIME = 16;

@@ -1,13 +1,13 @@
 import { cpuEach, type Load, measure, type Measurement, median, memoryOf } from '../measure.js';
 import type { Figure, Outcome, Row } from '../outcome.js';
-import { type Search, searchRate } from '../search-rate.js';
+import { type Search, searchRate, type Verdict, verdictOf } from '../search-rate.js';
 import type { Context } from './scenario.js';
 
 export const PAIRS = 400;
 const MAX_P99_MS = 200;
 const QUIET_RATES = [200, 1_000];
 const SEARCH: Search = { from: 1_500, to: 20_000, least: 250, precision: 0.08, step: 1.5 };
-const PROBE = { warmupSeconds: 2, seconds: 5 };
+const PROBE = { warmupSeconds: 1, seconds: 4 };
 const OVERLOAD_SECONDS = 10;
 
 export type PrivateLoad = Pick<Load, 'generators' | 'processes' | 'recipients' | 'toggleProfiles'>;
@@ -26,7 +26,7 @@ export async function measurePrivate(
   const bestRate = await searchRate(async (rate) => {
     const probe = await measure({ ...load, rate, ...PROBE });
     say(`private: ${describe(probe)}`);
-    return holds(probe);
+    return verdictOn(probe);
   }, SEARCH);
   if (bestRate === 0) return foundOf({ quiet, best: undefined, overload: undefined });
   const best = await repeated(load, bestRate, context);
@@ -36,8 +36,8 @@ export async function measurePrivate(
 }
 
 /** Keeps up, and loses nothing. */
-export function holds({ offered, acked, delivered, ack }: Measurement): boolean {
-  return ack.p99 <= MAX_P99_MS && acked >= offered * 0.999 && delivered >= acked;
+function verdictOn({ offered, acked, delivered, ack }: Measurement): Verdict {
+  return verdictOf({ isWhole: acked >= offered * 0.999 && delivered >= acked, ...ack }, MAX_P99_MS);
 }
 
 async function repeated(load: PrivateLoad, rate: number, { settings, say }: Context): Promise<Measurement> {

@@ -11,7 +11,7 @@ import { at, connection, type Context, replicasOf, type Scenario, specOf } from 
 const USERS = 5_000;
 const FOLLOWED = 10;
 const CHURN_PER_SECOND = 100;
-const CHURN_SECONDS = 20;
+const CHURN_SECONDS = 15;
 const SETTLE_MS = 8_000;
 /** Offline is told when a user has not come back for a while. */
 const LATE_MS = 10_000;
