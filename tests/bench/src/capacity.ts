@@ -7,6 +7,7 @@ import {
   type Plan,
   planFor,
   serversInFlight,
+  times,
 } from './capacity-plan.js';
 import { cpuEach, type Measurement } from './measure.js';
 import type { IdleFound } from './scenarios/measure-idle.js';
@@ -60,12 +61,15 @@ function measured(results: Results, scenario: string): Measurement {
 
 /** Replicas of one service together; servers too. */
 function costOfEach({ processes, acked }: Measurement): Costs['perMessage'] {
-  const byName = new Map<string, number>();
-  for (const { name, cpuUs } of processes) {
+  const byName = new Map<string, { us: number; bytes: number; count: number }>();
+  for (const { name, cpuUs, rssBytes } of processes) {
     const service = name.replace(/-\d+$/, '');
-    byName.set(service, (byName.get(service) ?? 0) + cpuUs / Math.max(1, acked));
+    const { us, bytes, count: known } = byName.get(service) ?? { us: 0, bytes: 0, count: 0 };
+    byName.set(service, { us: us + cpuUs / Math.max(1, acked), bytes: bytes + rssBytes, count: known + 1 });
   }
-  return [...byName].map(([name, us]) => ({ name, us })).sort((a, b) => b.us - a.us);
+  return [...byName]
+    .map(([name, { us, bytes, count: known }]) => ({ name, us, bytes: bytes / known }))
+    .sort((a, b) => b.us - a.us);
 }
 
 export async function printCapacity(file: string, say: (text: string) => void): Promise<void> {
@@ -73,12 +77,22 @@ export async function printCapacity(file: string, say: (text: string) => void): 
   const costs = costsIn(results);
   say(`From ${file}, measured on ${results.machine}, ${results.at}.\n`);
   say(costsTable(costs));
+  say(`\n${assumedList(ASSUMPTIONS)}`);
   for (const load of LOADS) say(planTable(planFor(load, costs), ASSUMPTIONS));
+  say(`\n${inFlightSentence(costs)}`);
+  for (const load of LOADS) say(planTable(planFor(times(load, 10), costs), ASSUMPTIONS));
+}
+
+function assumedList(assumed: Assumptions): string {
+  return `Assumed: peaks x ${String(assumed.peak)}; cores ${String(assumed.busy * 100)} % busy at the peak; nodes of ${String(assumed.coresANode)} cores; ${count(assumed.socketsAnEdge)} sockets an edge process; two secondaries cost ${String(assumed.secondaries)} times what the primary does; ${count(assumed.messagesAShard)} messages/s a shard; ${count(assumed.storedBytesAMessage)} bytes stored for a message, kept ${String(assumed.keptSeconds / 86_400)} days; ${String(assumed.wakesADelivery * 100)} % of the deliveries find nobody connected and wake push; ${count(assumed.publishesAStream)} publishes/s a stream, three servers each; ${count(assumed.redisBytesASocket)} bytes and a write every ${String(1 / assumed.redisWritesASocketSecond)} s in Redis for a socket, ${count(assumed.redisWritesAMaster)} writes/s a master.`;
+}
+
+function inFlightSentence(costs: Costs): string {
   const inFlight = serversInFlight({ online: ONLINE, requestMs: 20, openAtATime: 100_000 });
-  const needed = LOADS.map((load) => planFor(load, costs).nodes.toLocaleString('en-US'));
-  say(
-    `"40 M x 20 ms / 100,000 = ${String(inFlight)} servers" counts what is in flight at a time, not work: it is ${needed.join(' or ')} nodes of ${String(ASSUMPTIONS.coresANode)} cores.`,
-  );
+  const us = costs.perMessage.reduce((sum, cost) => sum + cost.us, 0);
+  const busy = LOADS.map(({ sendsPerSecond }) => count((sendsPerSecond * us) / 1e6)).join(' or ');
+  const needed = LOADS.map((load) => count(planFor(load, costs).nodes)).join(' or ');
+  return `"40 M x 20 ms / 100,000 = ${String(inFlight)} servers" counts what is in flight at a time, not work: the sends alone keep ${busy} cores busy on average, and with deliveries, heartbeats and peaks it is ${needed} nodes of ${String(ASSUMPTIONS.coresANode)} cores.`;
 }
 
 function costsTable({ perMessage, perDeliveryUs, perSocketBytes, perSocketSecondUs }: Costs): string {
@@ -94,15 +108,31 @@ function costsTable({ perMessage, perDeliveryUs, perSocketBytes, perSocketSecond
 function planTable(plan: Plan, assumed: Assumptions): string {
   const { load } = plan;
   const rows = [
-    ...plan.parts.map(({ name, cores, processes }) => [name, count(cores), count(processes)]),
-    ['all', count(plan.cores), `${count(plan.nodes)} nodes of ${String(assumed.coresANode)} cores`],
-    ['memory of edges for sockets', '', `${count(plan.edgeMemoryBytes / 2 ** 30)} GiB`],
-    ['MongoDB shards (three members each)', '', count(plan.mongoShards)],
-    ['stored at a time, one copy', '', `${count(plan.storedBytes / 2 ** 40)} TiB`],
-    ['network at the peak', '', `${count(plan.networkBits / 1e9)} Gbit/s`],
+    ...plan.parts.map(({ name, cores, processes, memoryBytes }) => [
+      name,
+      count(cores),
+      count(processes),
+      gib(memoryBytes),
+    ]),
+    ['sockets', '', '', gib(plan.edgeMemoryBytes)],
+    [
+      '**all**',
+      `**${count(plan.cores)}**`,
+      `**${count(plan.nodes)} nodes of ${String(assumed.coresANode)} cores**`,
+      `**${gib(plan.memoryBytes)}**`,
+    ],
+    ['MongoDB shards, three members each', '', count(plan.mongoShards), ''],
+    ['NATS servers', '', count(plan.natsServers), ''],
+    ['Redis masters, with a replica each', '', count(plan.redisMasters), ''],
+    ['stored at a time, one copy', '', '', `${count(plan.storedBytes / 2 ** 40)} TiB`],
+    ['network at the peak', '', '', `${count(plan.networkBits / 1e9)} Gbit/s`],
   ];
-  const head = `${load.name}: ${count(load.sendsPerSecond)} sends/s, ${count(load.deliveriesPerSecond)} deliveries/s, peaks x ${String(assumed.peak)}, cores ${String(assumed.busy * 100)} % busy`;
-  return `\n${head}\n\n${table(['', 'cores', 'processes'], rows)}`;
+  const head = `${load.name}: ${count(load.sendsPerSecond)} sends/s, ${count(load.deliveriesPerSecond)} deliveries/s, peaks x ${String(assumed.peak)}`;
+  return `\n${head}\n\n${table(['', 'cores', 'processes', 'memory'], rows)}`;
+}
+
+function gib(bytes: number): string {
+  return `${count(bytes / 2 ** 30)} GiB`;
 }
 
 function count(value: number): string {

@@ -4,8 +4,9 @@ import { ASSUMPTIONS, planFor, serversInFlight } from '../src/capacity-plan.js';
 
 const costs = {
   perMessage: [
-    { name: 'router', us: 60 },
-    { name: 'mongo', us: 120 },
+    { name: 'router', us: 60, bytes: 100 },
+    { name: 'mongo', us: 120, bytes: 1_000 },
+    { name: 'edge', us: 0, bytes: 10 },
   ],
   perDeliveryUs: 20,
   perSocketBytes: 6_144,
@@ -21,16 +22,19 @@ const load = {
 
 describe('the capacity plan', () => {
   it('is the sum of what is measured', () => {
-    const plan = planFor(load, costs, { ...ASSUMPTIONS, peak: 5, busy: 0.5, socketsAnEdge: 100_000 });
+    const plan = planFor(load, costs, { ...ASSUMPTIONS, peak: 5, busy: 0.5, socketsAnEdge: 100_000, secondaries: 0.5 });
     const cores = Object.fromEntries(plan.parts.map((part) => [part.name, part.cores]));
     // 5,000 sends/s x 60 µs = 0.3 cores of work, at half of a core's time.
     expect(cores['router']).toBeCloseTo(0.6);
-    expect(cores['mongo']).toBeCloseTo(1.2);
+    // The primary's, and half of that for both secondaries.
+    expect(cores['mongo']).toBeCloseTo(1.8);
     expect(cores['further deliveries']).toBeCloseTo((10_000 * 20e-6) / 0.5);
     expect(cores['heartbeats']).toBeCloseTo(2);
-    expect(plan.cores).toBeCloseTo(4.2);
+    expect(plan.cores).toBeCloseTo(4.8);
     expect(plan.parts.find(({ name }) => name === 'heartbeats')?.processes).toBe(10);
     expect(plan.edgeMemoryBytes).toBe(6_144_000_000);
+    // A router, two mongod, a router for the deliveries, ten edges for the sockets.
+    expect(plan.memoryBytes).toBe(6_144_000_000 + 100 + 2 * 1_000 + 100 + 10 * 10);
   });
 
   it('grows with the load in all that is work, and with the sockets in all that is memory', () => {
@@ -41,6 +45,15 @@ describe('the capacity plan', () => {
     expect(work(two)).toBeCloseTo(2 * work(one));
     expect(two.edgeMemoryBytes).toBe(one.edgeMemoryBytes);
     expect(two.networkBits).toBeCloseTo(2 * one.networkBits);
+  });
+
+  it('counts streams by wakes, and Redis by what it needs more of', () => {
+    const assumed = { ...ASSUMPTIONS, wakesADelivery: 0.5, publishesAStream: 1_000, serversAStream: 3 };
+    expect(planFor(load, costs, assumed).natsServers).toBe(Math.ceil((15_000 * 0.5) / 1_000) * 3);
+    const redis = { ...assumed, redisBytesASocket: 500, redisBytesAMaster: 1e8, redisWritesASocketSecond: 0.05 };
+    expect(planFor(load, costs, { ...redis, redisWritesAMaster: 100_000 }).redisMasters).toBe(5);
+    expect(planFor(load, costs, { ...redis, redisWritesAMaster: 5_000 }).redisMasters).toBe(10);
+    expect(planFor({ ...load, sockets: 1 }, costs, redis).redisMasters).toBe(3);
   });
 
   it('has both readings of the load, and the sum that is shown instead of one', () => {
