@@ -13,7 +13,7 @@ const MEMBERS = SIZE - 1;
 const BACKLOG = 50;
 const GENERATORS = 2;
 /** The author of each group is not cut off and writes the backlog at this rate. */
-const BACKLOG_RATE = 1_000;
+const BACKLOG_RATE = 500;
 const LIVE_RATE = 200;
 const LIVE_SECONDS = 30;
 const LIVE_WARMUP_SECONDS = 3;
