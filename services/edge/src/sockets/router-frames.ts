@@ -10,6 +10,7 @@ import type { Connections } from '../domain/connections.js';
 import type { Outbox } from '../domain/outbox.js';
 import type { LiveDelivery } from '../domain/live-queue.js';
 import type { OutboundFrame } from '../domain/outbound-frame.js';
+import { PacedQueue } from '../domain/paced-queue.js';
 import type { Syncs } from '../domain/syncs.js';
 import type { RouterLinks, RouterPart } from '../links/router-links.js';
 import type { RouterRequests } from '../links/router-requests.js';
@@ -27,10 +28,21 @@ export interface RouterFrameOptions {
 
 /** What is sent in one piece does not show in what a socket lags behind by, so it is not much. */
 const MAX_CORKED = 16;
+/** Some 3 ms of work: when thousands come back at once, live messages do not wait behind all that they have missed. */
+const SYNC_EVENTS_PER_TURN = 128;
+/** A few MB. */
+const MAX_WAITING_SYNC_EVENTS = 8_192;
 
 /** Takes what routers say to the sockets of this edge. */
 export class RouterFrames {
   readonly #options: RouterFrameOptions;
+  readonly #syncEvents = new PacedQueue<WireSyncEvent>({
+    perTurn: SYNC_EVENTS_PER_TURN,
+    maxWaiting: MAX_WAITING_SYNC_EVENTS,
+    work: (events) => {
+      this.#sync(events);
+    },
+  });
 
   constructor(options: RouterFrameOptions) {
     this.#options = options;
@@ -47,7 +59,7 @@ export class RouterFrames {
     for (const batch of frame.batches) this.#deliver(batch, node);
     for (const notice of frame.notices) this.#notify(notice);
     outbox.flush();
-    this.#sync(frame.syncEvents);
+    this.#syncEvents.add(frame.syncEvents);
   }
 
   /** These watch how far each socket lags behind, and therefore go straight to it: those for one socket in a row together. */
