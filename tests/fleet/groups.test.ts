@@ -141,4 +141,25 @@ describe('a group', () => {
     } while (pageToken !== '');
     expect(members).toBe(1_000);
   });
+
+  it('of 10,000 members delivers to who is online, on both edges, and no more to who was removed', async () => {
+    const people = (await Promise.all(Array.from({ length: 10 }, () => fleet().people(1_000)))).flat();
+    const [owner, ...others] = await Promise.all(
+      [0, 1, 4_999, 9_999].map((n, i) => fleet().sdk(device(people[n]), { edges: [fleet().edge(i)] })),
+    );
+    if (owner === undefined) throw new Error('nobody');
+    const ids = people.slice(1).map(({ userId }) => userId);
+    const id = await group(owner, ids.slice(0, 500));
+    for (let from = 500; from < ids.length; from += 500) {
+      await owner.client.call('addMembers', { conversationId: id, userIds: ids.slice(from, from + 500) });
+    }
+    await owner.client.send(id, { text: 'all' });
+    await waitFor(() => others.every((member) => member.texts(id).length === 1), { timeoutMs: 10_000 });
+    const { group: told } = await owner.client.call('getGroup', { conversationId: id });
+    expect(told?.memberCount).toBe(10_000);
+    await owner.client.call('removeMembers', { conversationId: id, userIds: ids.slice(-1) });
+    await owner.client.send(id, { text: 'without the last' });
+    await waitFor(() => others.slice(0, -1).every((member) => member.texts(id).length === 2), { timeoutMs: 10_000 });
+    expect(others.at(-1)?.texts(id)).toEqual(['all']);
+  }, 120_000);
 });
