@@ -137,11 +137,11 @@ await program
   .description('Measures fleets of its own on this machine, servers and generators included.')
   .argument('[scenarios...]', Object.keys(SCENARIOS).join(', '))
   .option('--rate <n>', '`private` at this many messages a second only, without searching the best rate', number)
-  .option('--seconds <n>', 'measured time of each measurement', number, 8)
+  .option('--seconds <n>', 'measured time of each measurement', number, 6)
   .option('--warmup <n>', 'seconds before it, not counted', number, 2)
-  .option('--repeats <n>', 'measurements of which the median is shown', number, 3)
+  .option('--repeats <n>', 'measurements of which the median is shown (of two, the worse)', number, 3)
   .option('--sockets <n>', 'for `idle`', number, 200_000)
-  .option('--idle-seconds <n>', 'for `idle`: time for them to connect; those that are there then count', number, 150)
+  .option('--idle-seconds <n>', 'for `idle`: time for them to connect; those that are there then count', number, 120)
   .option(
     '--peers',
     'also drive ejabberd (`private`) and Centrifugo (`crowd`, `idle`) on this machine, in the same way',

@@ -47,7 +47,7 @@ async function binIn(folder: string): Promise<string | undefined> {
 }
 
 async function unpackInto(root: string, say: Say): Promise<void> {
-  const names = await packageNames();
+  const names = await knownPackageNames();
   say(`Downloading ${String(names.length)} Debian packages for ejabberd (once) ...`);
   await mkdir(peersFolder(), { recursive: true });
   const scratch = await mkdtemp(path.join(peersFolder(), 'download-'));
@@ -60,6 +60,19 @@ async function unpackInto(root: string, say: Say): Promise<void> {
     await rename(unpacked, root);
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Lists of packages that are missing (in a fresh container) are fetched, where that is allowed. */
+async function knownPackageNames(): Promise<string[]> {
+  try {
+    return await packageNames();
+  } catch (error) {
+    if (!(error instanceof PeerMissing) || !error.message.includes('Unable to locate')) throw error;
+    if (process.getuid?.() !== 0)
+      throw new PeerMissing('apt does not know ejabberd: run `apt-get update` as root once');
+    await output('apt-get', ['update', '-qq']);
+    return packageNames();
   }
 }
 

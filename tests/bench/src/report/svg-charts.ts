@@ -1,5 +1,5 @@
 const WIDTH = 860;
-const LABEL = 190;
+const LABEL = 240;
 const BAR = 14;
 const GAP = 10;
 const TITLE = 26;
@@ -14,6 +14,12 @@ const COLOURS = [
   '#eeca3b',
   '#7f7f7f',
   '#ff9da6',
+  '#2f6b5e',
+  '#a0cbe8',
+  '#8cd17d',
+  '#d37295',
+  '#86bcb6',
+  '#bab0ac',
 ];
 
 export interface Bars {
