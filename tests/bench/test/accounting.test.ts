@@ -8,6 +8,7 @@ import { blankText, dueAt, indexAt, nowUs, runAt, STAMP_BYTES, writeStamp } from
 import { SERVER_FRAME } from '../src/generator/godwit-client.js';
 import { lastReached, median, summed } from '../src/measure.js';
 import { troubleIn } from '../src/scenarios/kill.js';
+import { sharesOf } from '../src/scenarios/population.js';
 import { delays } from '../src/scenarios/presence.js';
 import { searchRate, type Verdict, verdictOf } from '../src/search-rate.js';
 import { busyUsIn, cpuBetween, cpuUsIn, sumByName } from '../src/process-usage.js';
@@ -166,6 +167,24 @@ describe('the search for the best rate', () => {
     const flaky = async (): Promise<Verdict> => ((tries += 1) % 2 === 0 ? 'holds' : 'close');
     expect(await searchRate(flaky, { from: 100, to: 150, least: 50, precision: 0.1, step: 2 })).toBe(100);
     expect(await searchRate(async () => 'close', { from: 100, to: 800, least: 50, precision: 0.1, step: 2 })).toBe(0);
+  });
+});
+
+describe('the members of groups', () => {
+  it('who write are spread over the generators, whatever the size of a group', () => {
+    const account = { userId: 'u', deviceId: 'd', token: '' };
+    for (const size of [9, 10, 11]) {
+      const members = Array.from({ length: size }, () => account);
+      const groups = Array.from({ length: 6 }, (_, index) => ({
+        conversationId: `g:${String(index)}`,
+        headSeq: 1,
+        members,
+      }));
+      const shares = sharesOf(groups, 2, ['ws://a', 'ws://b']);
+      const writers = shares.map((share) => share.filter(({ targets }) => targets.length > 0).length);
+      expect(writers).toEqual([3, 3]);
+      expect(shares.flat()).toHaveLength(6 * size);
+    }
   });
 });
 

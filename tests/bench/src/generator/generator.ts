@@ -49,6 +49,8 @@ async function run({ run, rate, share, shares, senders, messages = Infinity }: O
   ledger = counting;
   const { clients, specs } = everybody();
   const sending = senders ?? specs.flatMap(({ targets }, index) => (targets.length > 0 ? [index] : []));
+  if (rate > 0 && sending.length === 0)
+    throw new Error('none of the clients of this generator has anything to write to');
   const total = Math.min(messages, Math.floor(rate * (run.warmupSeconds + run.seconds)));
   let sent = 0;
   for (let index = share; index < total;) {

@@ -1,10 +1,10 @@
 import type { BenchFleet } from '../bench-fleet.js';
-import type { Account } from '../generator/client.js';
+import type { Account, ClientSpec } from '../generator/client.js';
 import type { Connected } from '../generator/commands.js';
 import type { Generators } from '../generator-process.js';
 import { mergedLatency, type Latency } from '../latency.js';
 import type { Say, Settings } from '../outcome.js';
-import { at, connection, dealt, specOf } from './scenario.js';
+import { at, connection, specOf } from './scenario.js';
 
 const CREATE_AT_A_TIME = 8;
 
@@ -37,20 +37,31 @@ export async function createGroups(
   return groups;
 }
 
-/** Connects the members of groups: the first of each may write. Members of one group are on different edges. */
+/**
+ * Connects the members of groups: the first of each may write. Members of one group are on different edges, and those who
+ * write are spread over the generators.
+ */
 export async function connectGroups(
   groups: readonly Group[],
   generators: Generators,
   { edges, settings }: { edges: readonly string[]; settings: Settings },
 ): Promise<void> {
-  const specs = groups.flatMap(({ conversationId, headSeq, members }) =>
-    members.map((account, index) => ({
-      ...specOf(account, index === 0 ? [conversationId] : [], at(edges, index % edges.length)),
-      cursors: [{ conversationId, seq: headSeq }],
-    })),
-  );
-  const shares = dealt(specs, { generators, edges });
+  const shares = sharesOf(groups, generators.all.length, edges);
   await generators.each('connect', (index) => connection(at(shares, index), settings));
+}
+
+/** What each generator connects. */
+export function sharesOf(groups: readonly Group[], generators: number, edges: readonly string[]): ClientSpec[][] {
+  const shares: ClientSpec[][] = Array.from({ length: generators }, () => []);
+  groups.forEach(({ conversationId, headSeq, members }, group) => {
+    members.forEach((account, index) => {
+      at(shares, (group + index) % generators).push({
+        ...specOf(account, index === 0 ? [conversationId] : [], at(edges, index % edges.length)),
+        cursors: [{ conversationId, seq: headSeq }],
+      });
+    });
+  });
+  return shares;
 }
 
 export interface Arrival {
