@@ -338,6 +338,26 @@ describe('with a router that is lost', () => {
     expect(await client.next('sendAck')).toMatchObject({ requestId: 1, sendAck: { seq: '9' } });
   });
 
+  it('a router that answers others is waited for, and one that answers nobody is not', async () => {
+    const client = await pair.online();
+    for (const each of pair.routers) each.onSend = () => undefined;
+    client.say({ requestId: 1, send: send('slow') });
+    const first = await waitFor(() => pair.routers.find(({ sends }) => sends.length === 1));
+    const other = await waitFor(() => pair.routers.find((each) => each !== first));
+    await waitFor(() => {
+      client.say({ requestId: 2, send: { ...send('elsewhere'), conversationId: `g:${newId()}` } });
+      return other.sends.length > 0;
+    });
+    ahead += 1_000;
+    client.say({ requestId: 3, send: send('quick') });
+    const quick = await waitFor(() => first.sends.find(({ clientMessageId }) => clientMessageId === 'quick'));
+    first.stored(quick, 2);
+    await client.next('sendAck');
+    ahead += 2_500;
+    await waitFor(() => first.sends.some(({ clientMessageId, retry }) => clientMessageId === 'elsewhere' && retry));
+    expect(other.sends.filter(({ clientMessageId }) => clientMessageId === 'slow')).toEqual([]);
+  });
+
   it('syncs are opened at the other with what was handed over', async () => {
     for (const each of pair.routers) {
       each.onSync = ({ syncId }) => {
