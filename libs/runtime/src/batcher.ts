@@ -1,3 +1,5 @@
+import { Pace } from './pace.js';
+
 /** Thrown (or given to the caller as a rejection) where a bounded queue has no room. */
 export class QueueFull extends Error {
   override readonly name = 'QueueFull';
@@ -21,6 +23,8 @@ export interface BatcherOptions<T> {
   readonly maxQueued: number;
   /** Batches in flight at a time (default 1: order is kept). */
   readonly maxInFlight?: number;
+  /** Between the starts of two batches at least (default 0): where a batch costs much, whatever is in it. */
+  readonly gapMs?: number;
   /** Sends a batch. The batch has gone when this returns or its promise settles; errors reach `onError`. */
   readonly flush: (items: T[]) => Promise<void> | void;
   /** A flush that failed, with its items. Whoever added them must hear of it here. */
@@ -32,10 +36,12 @@ export interface BatcherOptions<T> {
 /**
  * Collects items into batches. With nothing in flight a batch closes at the end of the current turn of the event loop
  * (well under 0.5 ms unless the loop is busy, and then waiting collects more); else when the one before has gone. So
- * a lone item is never held back and a burst makes large batches. No promise and no timer for an item.
+ * a lone item is never held back and a burst makes large batches (with a gap: once that is over, too). No promise and no timer for an item.
  */
 export class Batcher<T> {
   readonly #options: BatcherOptions<T>;
+  readonly #gapMs: number;
+  readonly #pace: Pace;
   #queue: T[] = [];
   // Items before this index have left; cutting the array for each batch would copy a long queue each time.
   #head = 0;
@@ -45,6 +51,12 @@ export class Batcher<T> {
 
   constructor(options: BatcherOptions<T>) {
     this.#options = options;
+    this.#gapMs = options.gapMs ?? 0;
+    const flush = (): void => {
+      this.#scheduled = false;
+      this.#pump();
+    };
+    this.#pace = new Pace({ gapMs: this.#gapMs, flush });
   }
 
   /** Items that wait. */
@@ -78,10 +90,7 @@ export class Batcher<T> {
   #schedule(): void {
     if (this.#scheduled || this.#inFlight >= (this.#options.maxInFlight ?? 1)) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#pump();
-    });
+    this.#pace.request();
   }
 
   #pump(): void {
@@ -131,7 +140,8 @@ export class Batcher<T> {
       })
       .finally(() => {
         this.#inFlight--;
-        this.#pump();
+        if (this.#gapMs > 0 && this.queued > 0) this.#schedule();
+        else this.#pump();
       });
   }
 }

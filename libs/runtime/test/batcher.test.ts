@@ -144,4 +144,30 @@ describe('Batcher', () => {
     expect(sent.length).toBe(20_000);
     expect(sent.every((item, index) => item === index)).toBe(true);
   });
+
+  it('keeps the gap between the starts of batches, and gathers meanwhile', async () => {
+    const batches: { items: number[]; at: number }[] = [];
+    const batcher = new Batcher<number>({
+      name: 'q',
+      maxItems: 10,
+      maxQueued: 100,
+      gapMs: 30,
+      flush: (items) => {
+        batches.push({ items, at: performance.now() });
+        return Promise.resolve();
+      },
+      onError: (error) => {
+        throw error;
+      },
+    });
+    batcher.add(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    batcher.add(2);
+    await new Promise((resolve) => setImmediate(resolve));
+    batcher.add(3);
+    await batcher.drained();
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+    // A timer may round down to the millisecond.
+    expect((batches[1]?.at ?? 0) - (batches[0]?.at ?? 0)).toBeGreaterThanOrEqual(29);
+  });
 });

@@ -9,7 +9,7 @@ const settings = {
   groups: nodes('GODWIT_GROUP_NODES', 'group-0=127.0.0.1:7108'),
   accounts: nodes('GODWIT_ACCOUNT_NODES', 'account-0=127.0.0.1:7109'),
   append: {
-    lanes: integer('GODWIT_STORE_LANES', { min: 1, max: 64, fallback: 2 }),
+    lanes: integer('GODWIT_STORE_LANES', { min: 1, max: 64, fallback: 1 }),
     /** Heads kept in memory, some 200 bytes each. */
     cachedHeads: integer('GODWIT_STORE_CACHED_HEADS', { min: 1_000, max: 10_000_000, fallback: 100_000 }),
   },

@@ -47,7 +47,7 @@ class Owner {
       lease: { holds: () => this.holds, seenLogTime: () => 7n },
       heads: this.heads,
       clock: systemClock,
-      limits: { ...limits, retryMs: { minMs: 0, maxMs: 0 } },
+      limits: { ...limits, gapMs: 0, retryMs: { minMs: 0, maxMs: 0 } },
       observer: { stored: (event) => this.stored.push(event), troubled: () => undefined },
     });
   }
