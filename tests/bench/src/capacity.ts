@@ -10,9 +10,11 @@ import {
   times,
 } from './capacity-plan.js';
 import { cpuEach, type Measurement } from './measure.js';
-import type { IdleFound } from './scenarios/measure-idle.js';
+import { ENOUGH_TO_WEIGH, type IdleFound } from './scenarios/measure-idle.js';
 import type { Results } from './results.js';
 
+/** Where too few sockets were there to be weighed, what is asked for stands in. */
+const GOAL_SOCKET_BYTES = 6 * 1_024;
 const ONLINE = 40_000_000;
 /** 128 bytes of text, in an envelope, in frames. */
 const BYTES_A_MESSAGE = 450;
@@ -47,7 +49,7 @@ export function costsIn(results: Results): Costs {
   return {
     perMessage: costOfEach(message),
     perDeliveryUs: Math.max(0, further),
-    perSocketBytes: idle.bytes / idle.added,
+    perSocketBytes: idle.added < ENOUGH_TO_WEIGH ? GOAL_SOCKET_BYTES : idle.bytes / idle.added,
     perSocketSecondUs: idle.edgeCpuUs / (idle.sockets * idle.watchedSeconds),
   };
 }

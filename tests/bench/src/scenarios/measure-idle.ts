@@ -117,7 +117,7 @@ async function watch(processes: IdleLoad['processes'], edge: string): Promise<Cp
 }
 
 /** Fewer sockets drown in what the collector happens to have left over at either look. */
-const ENOUGH_TO_WEIGH = 5_000;
+export const ENOUGH_TO_WEIGH = 5_000;
 
 export function idleFound(found: IdleFound): Pick<Outcome, 'figures' | 'rows' | 'data'> {
   const socketSeconds = found.sockets * found.watchedSeconds;
