@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jets
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
-import { busConnected } from '@godwit/telemetry/catalogue';
+import { busConnected, busDisconnects, busStoreSeconds } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import { BusConnection } from './connection.js';
 import { BusUnavailable } from './bus-unavailable.js';
@@ -40,6 +40,11 @@ interface Interest {
   readonly queue: string | undefined;
 }
 
+interface Storing {
+  readonly outcome: 'stored' | 'unavailable';
+  readonly startedAt: number;
+}
+
 // How long a job may take to be stored.
 const STORE_MS = 2_000;
 const ENSURE_RETRY = { minMs: 500, maxMs: 10_000 };
@@ -55,11 +60,14 @@ export class Bus {
   // Subscriptions live as long as their connection, through all its reconnects.
   #subscribedOn: NatsConnection | undefined;
   #streamsLost = false;
+  readonly #storeSeconds;
 
   constructor(options: BusOptions) {
     this.#options = options;
     const gauge = options.metrics.gauge(busConnected);
     gauge.set(0);
+    const disconnects = options.metrics.counter(busDisconnects);
+    this.#storeSeconds = options.metrics.histogram(busStoreSeconds);
     this.#connection = new BusConnection({
       url: options.url,
       name: options.name,
@@ -67,6 +75,7 @@ export class Bus {
       onChange: (connected) => {
         gauge.set(connected ? 1 : 0);
         if (connected) this.#onConnected();
+        else disconnects.inc();
       },
     });
   }
@@ -96,13 +105,16 @@ export class Bus {
   async store(subject: StoredSubject, payload: Uint8Array, id?: string): Promise<void> {
     const connection = this.#connection.current;
     if (connection === undefined) throw new BusUnavailable(new Error('not connected'));
+    const startedAt = performance.now();
     try {
       await this.#jetstream(connection).publish(subjectName(this.#options.namespace, subject), payload, {
         timeout: STORE_MS,
         retries: 0,
         ...(id === undefined ? {} : { msgID: id }),
       });
+      this.#stored(subject, { outcome: 'stored', startedAt });
     } catch (error) {
+      this.#stored(subject, { outcome: 'unavailable', startedAt });
       this.#lookAfterStreams();
       throw new BusUnavailable(error);
     }
@@ -139,6 +151,12 @@ export class Bus {
 
   #jetstream(connection: NatsConnection): JetStreamClient {
     return jetstream(connection, { timeout: STORE_MS });
+  }
+
+  /** The first word of a stored subject is its stream's name. */
+  #stored(subject: StoredSubject, { outcome, startedAt }: Storing): void {
+    const stream = subject.slice(0, subject.indexOf('.')).toUpperCase();
+    this.#storeSeconds.labels({ stream, outcome }).observe((performance.now() - startedAt) / 1_000);
   }
 
   #listen(interest: Interest): () => void {

@@ -2,7 +2,7 @@ import { AckPolicy, jetstream, jetstreamManager, type ConsumerMessages, type JsM
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
-import { busConsumed } from '@godwit/telemetry/catalogue';
+import { busConsumed, busWaitSeconds } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { BusConnection } from './connection.js';
 import { streamName, subjectName } from './naming.js';
@@ -137,9 +137,14 @@ const workOff = async (messages: ConsumerMessages, { consumer, inHand }: Work): 
 const settle = async (message: JsMsg, consumer: Consumer): Promise<void> => {
   const { options, namespace, stream, logger, metrics } = consumer;
   const { deliveryCount, timestampNanos } = message.info;
-  const count = (outcome: string): void => {
-    metrics.counter(busConsumed).inc({ stream: stream.name, outcome });
+  const count = (outcome: 'ack' | 'nak' | 'term'): void => {
+    metrics.counter(busConsumed).labels({ stream: stream.name, outcome }).inc();
   };
+  const storedAt = Math.floor(timestampNanos / 1e6);
+  if (deliveryCount === 1) {
+    const waited = metrics.histogram(busWaitSeconds).labels({ stream: stream.name });
+    waited.observe(Math.max(Date.now() - storedAt, 0) / 1_000);
+  }
   const alive = setInterval(
     () => {
       message.working();
@@ -151,7 +156,7 @@ const settle = async (message: JsMsg, consumer: Consumer): Promise<void> => {
       payload: message.data,
       subject: message.subject.slice(namespace.length + 1),
       delivery: deliveryCount,
-      storedAt: Math.floor(timestampNanos / 1e6),
+      storedAt,
     });
     message.ack();
     count('ack');

@@ -1,6 +1,8 @@
 import { MongoClient, type Db, type MongoClientOptions } from 'mongodb';
 import { retry } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
+import type { Metrics } from '@godwit/telemetry/metrics';
+import { observePool } from './observe-pool.js';
 
 export interface MongoOptions {
   readonly url: string;
@@ -8,6 +10,8 @@ export interface MongoOptions {
   /** Shows in the server's log and `currentOp`. */
   readonly appName: string;
   readonly logger: Logger;
+  /** Of the process that connects; without them nobody sees the pool. */
+  readonly metrics?: Metrics;
   readonly signal?: AbortSignal;
   /** Connections at most (default 64). */
   readonly maxPoolSize?: number;
@@ -37,6 +41,7 @@ const STARTUP = { attempts: 12, minMs: 200, maxMs: 2_000 };
  */
 export const connectMongo = async (options: MongoOptions): Promise<Mongo> => {
   const client = new MongoClient(options.url, clientOptions(options));
+  if (options.metrics !== undefined) observePool(client, options.metrics);
   try {
     await retry(() => client.connect(), {
       ...STARTUP,

@@ -2,7 +2,9 @@ import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import { fullJitter } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
+import type { Metrics } from '@godwit/telemetry/metrics';
 import { within } from '@godwit/runtime/deferred';
+import { observeRedis, type RedisObserver } from './observe-redis.js';
 
 /** Redis is away, or too slow to count on. Whoever catches this goes on without it. */
 export class RedisUnavailable extends Error {
@@ -19,6 +21,8 @@ export interface RedisConnectOptions {
   /** `redis://host:port,host:port,...` for a cluster (its seeds), `redis://host:port` for a single server. */
   readonly url: string;
   readonly logger: Logger;
+  /** Of the process that connects; without them nobody sees what Redis does. */
+  readonly metrics?: Metrics;
   /** A command that isn't answered in this time has failed (default 500 ms). */
   readonly commandMs?: number;
 }
@@ -94,11 +98,13 @@ class Connection implements RedisStore {
   #notification: NodeJS.Timeout | undefined;
   #notifiedAt = -Infinity;
   #probeAt = 0;
+  readonly #took: RedisObserver;
 
-  constructor({ url, logger, commandMs = COMMAND_MS }: RedisConnectOptions) {
+  constructor({ url, logger, metrics, commandMs = COMMAND_MS }: RedisConnectOptions) {
     this.#commandMs = commandMs;
     this.#logger = logger;
     this.#client = createClient(parseRedisUrl(url), commandMs);
+    this.#took = observeRedis(metrics, { available: () => this.available, nodes: () => this.#connectedNodes });
     this.#client.on('ready', () => {
       this.#up();
     });
@@ -128,10 +134,12 @@ class Connection implements RedisStore {
       result = await within(commands(this.#client), this.#commandMs * 2, () => late);
     } catch (error) {
       if (!isAnswer(error)) throw this.#failed(error, startedAt);
+      this.#took('refused', startedAt);
       this.#up();
       throw error;
     }
     if (result === late) throw this.#failed(new Error('no answer in time'), startedAt);
+    this.#took('ok', startedAt);
     this.#up();
     return result;
   }
@@ -167,12 +175,18 @@ class Connection implements RedisStore {
     });
   }
 
+  get #connectedNodes(): number {
+    const nodes = this.#client instanceof Cluster ? this.#client.nodes() : [this.#client];
+    return nodes.filter(({ status }) => status === 'ready').length;
+  }
+
   get #unconnected(): boolean {
     return this.#client instanceof Cluster && this.#client.nodes().every(({ status }) => status !== 'ready');
   }
 
   /** Only failures that cost their callers a wait count: one shard that refuses at once must not cost the others. */
   #failed(cause: unknown, startedAt: number): RedisUnavailable {
+    this.#took('unavailable', startedAt);
     const slow = performance.now() - startedAt >= this.#commandMs * 0.9;
     if ((slow && ++this.#slowFailures >= FAILURES_TO_DOWN) || this.#unconnected) this.#down(cause);
     return new RedisUnavailable(cause);

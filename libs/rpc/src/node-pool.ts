@@ -6,7 +6,7 @@ import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { TlsFiles } from '@godwit/runtime/base-config';
 import type { Logger } from '@godwit/runtime/logger';
 import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue';
-import type { Metrics } from '@godwit/telemetry/metrics';
+import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
 import { AUTHORIZATION_KEY, DEVICE_KEY, NODE_KEY, USER_KEY } from './authenticate.js';
 import { channelCredentials, clientChannelOptions } from './channel.js';
 import type {
@@ -18,7 +18,7 @@ import type {
   ServerStreamingName,
   UnaryName,
 } from './method.js';
-import { errorInfo, isRetryable, statusOf, unavailable } from './rpc-error.js';
+import { codeName, errorInfo, isRetryable, statusOf, unavailable } from './rpc-error.js';
 import { RetryBudget } from './retry-budget.js';
 import { StreamLink, type LinkHandlers } from './stream-link.js';
 
@@ -59,6 +59,8 @@ export class NodePool<D extends Definition> {
   readonly #clients: ReadonlyMap<string, Client>;
   readonly #metadata: Metadata;
   readonly #budget = new RetryBudget();
+  /** By method and code. */
+  readonly #seconds = new Map<string, HistogramChild>();
 
   constructor(definition: D, options: PoolOptions) {
     this.nodes = new Nodes(options.nodes, new NodeHealth());
@@ -138,7 +140,9 @@ export class NodePool<D extends Definition> {
     const { path, requestSerialize, responseDeserialize } = this.#method(method);
     const { logger, metrics } = this.#options;
     const labels = { method: path, peer: node };
-    metrics.gauge(rpcLinkUp).set(labels, 0);
+    const up = metrics.gauge(rpcLinkUp).labels(labels);
+    const downs = metrics.counter(rpcLinkDowns).labels(labels);
+    up.set(0);
     return new StreamLink<In, Out>({
       node,
       handlers,
@@ -152,8 +156,8 @@ export class NodePool<D extends Definition> {
           this.#metadata,
         ),
       observe: (event) => {
-        metrics.gauge(rpcLinkUp).set(labels, event === 'up' ? 1 : 0);
-        if (event === 'down') metrics.counter(rpcLinkDowns).inc(labels);
+        up.set(event === 'up' ? 1 : 0);
+        if (event === 'down') downs.inc();
       },
     });
   }
@@ -264,8 +268,12 @@ export class NodePool<D extends Definition> {
   }
 
   #observe(method: AnyMethod, code: status, startedAt: number): void {
-    const seconds = (performance.now() - startedAt) / 1_000;
-    this.#options.metrics.histogram(rpcClientSeconds).observe({ method: method.path, code: status[code] }, seconds);
+    const key = `${method.path} ${String(code)}`;
+    const seconds =
+      this.#seconds.get(key) ??
+      this.#options.metrics.histogram(rpcClientSeconds).labels({ method: method.path, code: codeName(code) });
+    this.#seconds.set(key, seconds);
+    seconds.observe((performance.now() - startedAt) / 1_000);
   }
 }
 

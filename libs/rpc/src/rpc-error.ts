@@ -9,6 +9,9 @@ export const ERROR_DOMAIN = 'godwit';
 const DETAILS_KEY = 'grpc-status-details-bin';
 const ERROR_INFO_TYPE = 'type.googleapis.com/google.rpc.ErrorInfo';
 
+/** `OK`, `UNAVAILABLE`: the name of a code, for people and metrics. */
+export const codeName = (code: status): keyof typeof status => status[code] as keyof typeof status;
+
 export interface RpcErrorFields {
   readonly code: status;
   /** UPPER_SNAKE_CASE; part of the API. */

@@ -14,7 +14,7 @@ import type { HostPort } from '@godwit/runtime/config';
 import { within } from '@godwit/runtime/deferred';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
 import { rpcServerSeconds, rpcServerStreams } from '@godwit/telemetry/catalogue';
-import type { Metrics } from '@godwit/telemetry/metrics';
+import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
 import { createAuthenticate, type Authenticate, type Caller, type ServerAuth } from './authenticate.js';
 import { CallContext } from './call-context.js';
 import { serverChannelOptions, serverCredentials } from './channel.js';
@@ -27,7 +27,16 @@ import {
   type ResponseOf,
 } from './method.js';
 import { addReflection } from './reflection.js';
-import { abandoned, errorInfo, invalidArgument, RpcError, statusOf, toErrorStatus, unavailable } from './rpc-error.js';
+import {
+  abandoned,
+  codeName,
+  errorInfo,
+  invalidArgument,
+  RpcError,
+  statusOf,
+  toErrorStatus,
+  unavailable,
+} from './rpc-error.js';
 import { ServerStream } from './server-stream.js';
 
 /** How each kind of method is written: plain functions that throw RpcError. */
@@ -176,8 +185,9 @@ const adaptUnary = (binding: Binding): UntypedHandleCall => {
     if (context.isAbandoned) throw abandoned();
     return handler(call.request, context);
   };
+  const observation = observations(binding);
   return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) => {
-    const observe = observation(binding);
+    const observe = observation();
     answer(call).then(
       (response) => {
         callback(null, response);
@@ -203,8 +213,9 @@ const adaptServerStreaming = (binding: Binding): UntypedHandleCall => {
     }
     call.end();
   };
+  const observation = observations(binding);
   return (call: ServerWritableStream<unknown, unknown>) => {
-    const observe = observation(binding);
+    const observe = observation();
     answer(call).then(
       () => {
         observe(status.OK);
@@ -240,10 +251,10 @@ const adaptBidirectional = (binding: Binding): UntypedHandleCall => {
     const peer = caller.kind === 'fleet' ? caller.node : caller.callerId;
     const stream = new ServerStream(call, { peer, logger: life.logger });
     streams.add(stream);
-    open.inc();
+    open.add();
     stream.onEnd(() => {
       streams.delete(stream);
-      open.dec();
+      open.add(-1);
     });
     handler(stream, new CallContext(caller, call));
     // The peer waits for this before it calls the stream up.
@@ -268,11 +279,17 @@ const requireDeadline = (deadline: Date | number): void => {
   if (deadline === Infinity) throw invalidArgument('grpc-timeout', 'call with a deadline', 'DEADLINE_REQUIRED');
 };
 
-const observation = ({ method, serving }: Binding): ((code: status) => void) => {
-  const startedAt = performance.now();
-  return (code) => {
-    const seconds = (performance.now() - startedAt) / 1_000;
-    serving.metrics.histogram(rpcServerSeconds).observe({ method: method.path, code: status[code] }, seconds);
+/** Starts the clock of one call. */
+const observations = ({ method, serving }: Binding): (() => (code: status) => void) => {
+  const seconds = serving.metrics.histogram(rpcServerSeconds);
+  const byCode = new Map<status, HistogramChild>();
+  return () => {
+    const startedAt = performance.now();
+    return (code) => {
+      const child = byCode.get(code) ?? seconds.labels({ method: method.path, code: codeName(code) });
+      byCode.set(code, child);
+      child.observe((performance.now() - startedAt) / 1_000);
+    };
   };
 };
 

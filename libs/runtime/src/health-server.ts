@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { processReady } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { HostPort } from './config.js';
 import { within } from './deferred.js';
@@ -48,6 +49,7 @@ const answer = (response: ServerResponse, status: number, body: unknown): void =
 export const startHealthServer = async ({ listen, metrics, life }: HealthServerOptions): Promise<HealthServer> => {
   const checks = new Map<string, ReadinessCheck>();
   let started = false;
+  metrics.observe(processReady, () => (started && !life.signal.aborted ? 1 : 0));
   const readiness = async (response: ServerResponse): Promise<void> => {
     const results = await Promise.all([...checks].map(async ([name, check]) => [name, await runCheck(check)] as const));
     const problems = Object.fromEntries(results.filter(([, result]) => result !== true));

@@ -1,122 +1,189 @@
-import type { CounterDeclaration, GaugeDeclaration, HistogramDeclaration } from './metrics.js';
+import { counter, gauge, histogram, LATENCY_BUCKETS, SIZE_BUCKETS, WAIT_BUCKETS } from './declare.js';
 
-// Every metric of the fleet, beside each other. Labels are of low cardinality: methods, reasons, names of queues;
-// never a user, device or conversation. The default labels `service` and `node` are on all of them.
+// Every metric of the fleet, beside each other: name, type, help, labels and what values they may have. A service can
+// register nothing else. Labels are of low cardinality: methods, reasons, names of queues; never a user, device or
+// conversation. The labels `service` and `node` are on all of them. What Node tells of a process (event loop, garbage
+// collection, memory, CPU) is in process-metrics.ts.
 
-/** Seconds, from half a millisecond (a local hop) to ten seconds (the promise of redelivery). */
-export const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.08, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-export const SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+/** RPCs of the fleet and of gRPC itself. */
+const METHODS = { atMost: 128 } as const;
+/** Replicas that one process has a long stream to. */
+const PEERS = { atMost: 1_000 } as const;
+/** The table of docs/protocol.md. */
+const REASONS = { atMost: 48 } as const;
+const STREAMS = { atMost: 8 } as const;
+const PROVIDERS = ['apns', 'fcm', 'wns', 'web_push', 'log'] as const;
+const RPC_CODES = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+] as const;
 
-const counter = <const L extends string>(declaration: Omit<CounterDeclaration<L>, 'type'>): CounterDeclaration<L> => ({
-  type: 'counter',
-  ...declaration,
+// --- every process ---
+export const processReady = gauge({
+  name: 'godwit_process_ready',
+  help: 'Whether the process has started and is not stopping (1) or not (0)',
+  labels: {},
 });
-const gauge = <const L extends string>(declaration: Omit<GaugeDeclaration<L>, 'type'>): GaugeDeclaration<L> => ({
-  type: 'gauge',
-  ...declaration,
-});
-const histogram = <const L extends string>(
-  declaration: Omit<HistogramDeclaration<L>, 'type'>,
-): HistogramDeclaration<L> => ({ type: 'histogram', ...declaration });
 
 // --- gRPC: rate, errors, duration ---
 export const rpcServerSeconds = histogram({
   name: 'godwit_rpc_server_seconds',
   help: 'Time to answer a call, by method and status code',
-  labels: ['method', 'code'],
+  labels: { method: METHODS, code: RPC_CODES },
   buckets: LATENCY_BUCKETS,
 });
 export const rpcClientSeconds = histogram({
   name: 'godwit_rpc_client_seconds',
   help: 'Time until an attempt of a call was answered, by method and status code',
-  labels: ['method', 'code'],
+  labels: { method: METHODS, code: RPC_CODES },
   buckets: LATENCY_BUCKETS,
 });
 export const rpcServerStreams = gauge({
   name: 'godwit_rpc_server_streams',
   help: 'Streams open on this server, by method',
-  labels: ['method'],
+  labels: { method: METHODS },
 });
 export const rpcLinkUp = gauge({
   name: 'godwit_rpc_link_up',
   help: 'Whether the long stream to a peer is up (1) or not (0)',
-  labels: ['method', 'peer'],
+  labels: { method: METHODS, peer: PEERS },
 });
 export const rpcLinkDowns = counter({
   name: 'godwit_rpc_link_downs_total',
   help: 'How often the long stream to a peer broke',
-  labels: ['method', 'peer'],
+  labels: { method: METHODS, peer: PEERS },
 });
 
 // --- batching ---
 export const batchItems = histogram({
   name: 'godwit_batch_items',
   help: 'Items a batch had when it closed, by queue',
-  labels: ['queue'],
+  labels: { queue: ['append'] },
   buckets: SIZE_BUCKETS,
 });
-export const queueRefusals = counter({
-  name: 'godwit_queue_refusals_total',
-  help: 'Items refused because their queue was full, by queue',
-  labels: ['queue'],
-});
-
-// --- NATS ---
 export const busConnected = gauge({
   name: 'godwit_bus_connected',
   help: 'Whether the connection to NATS is up (1) or not (0)',
-  labels: [],
+  labels: {},
 });
 export const busConsumed = counter({
   name: 'godwit_bus_consumed_total',
   help: 'Jobs handled, by stream and outcome (ack, nak, term)',
-  labels: ['stream', 'outcome'],
+  labels: { stream: STREAMS, outcome: ['ack', 'nak', 'term'] },
+});
+export const busDisconnects = counter({
+  name: 'godwit_bus_disconnects_total',
+  help: 'How often the connection to NATS was lost',
+  labels: {},
+});
+export const busStoreSeconds = histogram({
+  name: 'godwit_bus_store_seconds',
+  help: 'Time until a stream had stored a job or a fact, by stream and outcome',
+  labels: { stream: STREAMS, outcome: ['stored', 'unavailable'] },
+  buckets: LATENCY_BUCKETS,
+});
+export const busWaitSeconds = histogram({
+  name: 'godwit_bus_wait_seconds',
+  help: 'Time from the storing of a job until its first delivery, by stream (clocks of two machines)',
+  labels: { stream: STREAMS },
+  buckets: WAIT_BUCKETS,
+});
+
+// --- MongoDB ---
+export const mongoConnections = gauge({
+  name: 'godwit_mongo_connections',
+  help: 'Connections of the pools to MongoDB, by state (open: all of them, in_use: working)',
+  labels: { state: ['open', 'in_use'] },
+});
+export const mongoCheckoutSeconds = histogram({
+  name: 'godwit_mongo_checkout_seconds',
+  help: 'Time that an operation waited for a connection, by outcome',
+  labels: { outcome: ['ok', 'failed'] },
+  buckets: LATENCY_BUCKETS,
+});
+export const mongoPoolClears = counter({
+  name: 'godwit_mongo_pool_clears_total',
+  help: 'Times all connections to a member were thrown away: it stepped down, or its network failed',
+  labels: {},
+});
+
+// --- Redis ---
+export const redisAvailable = gauge({
+  name: 'godwit_redis_available',
+  help: 'Whether Redis can be counted on (1) or is done without (0)',
+  labels: {},
+});
+export const redisNodes = gauge({
+  name: 'godwit_redis_nodes',
+  help: 'Members of Redis that this process is connected to',
+  labels: {},
+});
+export const redisSeconds = histogram({
+  name: 'godwit_redis_seconds',
+  help: 'Time for commands on Redis, by outcome (ok, refused by Redis, unavailable)',
+  labels: { outcome: ['ok', 'refused', 'unavailable'] },
+  buckets: LATENCY_BUCKETS,
 });
 
 // --- session ---
 export const sessionSessions = gauge({
   name: 'godwit_session_sessions',
   help: 'Sessions in the memory of this replica',
-  labels: [],
+  labels: {},
 });
 export const sessionEdges = gauge({
   name: 'godwit_session_edges',
   help: 'Edges that have a stream to this replica',
-  labels: [],
+  labels: {},
 });
 export const sessionEvictions = counter({
   name: 'godwit_session_evictions_total',
   help: 'Sockets that an edge had to close, by reason (superseded, revoked)',
-  labels: ['reason'],
+  labels: { reason: ['superseded', 'revoked'] },
 });
 export const sessionArchiveFailures = counter({
   name: 'godwit_session_archive_failures_total',
   help: 'Times Redis could not be used and memory had to do, by operation',
-  labels: ['operation'],
+  labels: { operation: ['load', 'write', 'lease', 'tell'] },
 });
 export const sessionRewrites = counter({
   name: 'godwit_session_rewrites_total',
   help: 'Times all sessions were written to Redis again, by why (lost, missed, refresh)',
-  labels: ['why'],
+  labels: { why: ['lost', 'missed', 'refresh'] },
 });
 
 // --- account ---
 export const smsSends = counter({
   name: 'godwit_account_sms_total',
   help: 'One-time codes handed to the SMS gateway, by outcome (sent, failed)',
-  labels: ['outcome'],
+  labels: { outcome: ['sent', 'failed'] },
 });
 
 // --- push ---
 export const pushOutcomes = counter({
   name: 'godwit_push_outcomes_total',
   help: 'What became of wakes, by provider and outcome',
-  labels: ['provider', 'outcome'],
+  labels: { provider: PROVIDERS, outcome: ['SENT', 'ONLINE', 'NO_TOKEN', 'MUTED', 'FAILED'] },
 });
 export const pushSeconds = histogram({
   name: 'godwit_push_send_seconds',
   help: 'Time a provider took to accept or refuse a push',
-  labels: ['provider'],
+  labels: { provider: PROVIDERS, outcome: ['sent', 'token_invalid', 'refused', 'try_later', 'failed'] },
   buckets: LATENCY_BUCKETS,
 });
 
@@ -124,167 +191,204 @@ export const pushSeconds = histogram({
 export const storeAckSeconds = histogram({
   name: 'godwit_store_ack_seconds',
   help: 'Time from the arrival of an append until its ack',
-  labels: [],
+  labels: {},
+  buckets: LATENCY_BUCKETS,
+});
+export const storeInsertSeconds = histogram({
+  name: 'godwit_store_insert_seconds',
+  help: 'Time for MongoDB to have a batch of appends on a majority, by outcome',
+  labels: { outcome: ['stored', 'seq-taken', 'id-taken', 'uncertain'] },
   buckets: LATENCY_BUCKETS,
 });
 export const storeTroubles = counter({
   name: 'godwit_store_append_troubles_total',
   help: 'Attempts of a batch that were no plain success (read, seq-taken, id-taken, uncertain)',
-  labels: ['what'],
+  labels: { what: ['read', 'seq-taken', 'id-taken', 'uncertain'] },
 });
 export const storeUnconfirmed = gauge({
   name: 'godwit_store_unconfirmed_conversations',
   help: 'Conversations with acked messages that are not known to be fanned out',
-  labels: [],
+  labels: {},
+});
+export const storeUnconfirmedAge = gauge({
+  name: 'godwit_store_unconfirmed_oldest_seconds',
+  help: 'How long the oldest of them has waited; a router is asked again every 3 s',
+  labels: {},
+});
+export const storeWaitingCursors = gauge({
+  name: 'godwit_store_waiting_cursors',
+  help: 'Cursors that have moved and are not written yet',
+  labels: {},
 });
 export const storeOrders = counter({
   name: 'godwit_store_fan_out_orders_total',
   help: 'Times a router was told to fan out what another did not confirm',
-  labels: [],
+  labels: {},
 });
 export const storeHoles = counter({
   name: 'godwit_store_log_holes_total',
   help: 'Missing documents above a floor: an alarm, must stay 0',
-  labels: [],
+  labels: {},
 });
 export const storeReaped = counter({
   name: 'godwit_store_reaped_total',
   help: 'Payloads removed, by reason (delivered, expired)',
-  labels: ['reason'],
+  labels: { reason: ['delivered', 'expired'] },
 });
 export const storeClaims = counter({
   name: 'godwit_store_claims_total',
   help: 'Rows of dead store processes: claimed, recovered, failed',
-  labels: ['outcome'],
+  labels: { outcome: ['claimed', 'recovered', 'failed'] },
 });
 
 // --- edge ---
 export const edgeSockets = gauge({
   name: 'godwit_edge_sockets',
   help: 'Open sockets',
-  labels: [],
+  labels: {},
+});
+export const edgeHandshakeSeconds = histogram({
+  name: 'godwit_edge_handshake_seconds',
+  help: 'Time to decide on a WebSocket handshake, by HTTP status (101: accepted)',
+  labels: { status: ['101', '400', '401', '403', '429', '500', '503'] },
+  buckets: LATENCY_BUCKETS,
+});
+export const edgeCloses = counter({
+  name: 'godwit_edge_closes_total',
+  help: 'Sockets that closed, by close code (docs/protocol.md)',
+  labels: { code: { atMost: 40 } },
 });
 export const edgeFrames = counter({
   name: 'godwit_edge_frames_total',
   help: 'Frames that clients sent, by what they were',
-  labels: ['kind'],
+  labels: { kind: { atMost: 32 } },
 });
 export const edgeSendSeconds = histogram({
   name: 'godwit_edge_send_seconds',
   help: 'Time from a send to its ack, as the edge sees it',
-  labels: [],
+  labels: {},
   buckets: LATENCY_BUCKETS,
 });
 export const edgeRefusals = counter({
   name: 'godwit_edge_refusals_total',
   help: 'Sends and fetches that were refused, by reason',
-  labels: ['reason'],
+  labels: { reason: REASONS },
 });
 export const edgeDeliveries = counter({
   name: 'godwit_edge_deliveries_total',
   help: 'Live messages handed to sockets',
-  labels: [],
+  labels: {},
 });
 export const edgeSyncSeconds = histogram({
   name: 'godwit_edge_sync_seconds',
   help: 'Time from hello to sync_complete',
-  labels: [],
+  labels: {},
   buckets: LATENCY_BUCKETS,
 });
 export const edgeRecheckFinds = counter({
   name: 'godwit_edge_recheck_finds_total',
   help: 'Messages that a recheck of a live socket found: live delivery had missed them, or was slower than the recheck',
-  labels: [],
+  labels: {},
 });
 export const edgeCalls = counter({
   name: 'godwit_edge_http_calls_total',
   help: 'Calls over HTTP, by call and status',
-  labels: ['call', 'status'],
+  labels: { call: { atMost: 64 }, status: { atMost: 24 } },
 });
 export const edgeSyncs = gauge({
   name: 'godwit_edge_syncs',
   help: 'Syncs and rechecks under way',
-  labels: [],
+  labels: {},
 });
 export const edgeInFlight = gauge({
   name: 'godwit_edge_in_flight',
   help: 'Sends and fetches that wait for an outcome',
-  labels: [],
+  labels: {},
 });
 
 // --- router ---
 export const routerSends = counter({
   name: 'godwit_router_sends_total',
   help: 'Sends by how they ended: stored, duplicate, or the reason of the refusal',
-  labels: ['outcome'],
+  labels: { outcome: REASONS },
 });
 export const routerSendSeconds = histogram({
   name: 'godwit_router_send_seconds',
   help: 'Time from the arrival of a send to its outcome',
-  labels: [],
+  labels: {},
+  buckets: LATENCY_BUCKETS,
+});
+export const routerFanOutSeconds = histogram({
+  name: 'godwit_router_fan_out_seconds',
+  help: 'Time from stored until every connected device was handed the message, by outcome (reached, given up here)',
+  labels: { outcome: ['reached', 'given_up'] },
   buckets: LATENCY_BUCKETS,
 });
 export const routerPending = gauge({
   name: 'godwit_router_pending',
   help: 'Work under way, by kind (sends, fan-outs, redeliveries, orders, wakes, cursors, syncs)',
-  labels: ['kind'],
+  labels: { kind: ['sends', 'fan-outs', 'redeliveries', 'orders', 'wakes', 'cursors', 'syncs'] },
 });
 export const routerRedeliveries = counter({
   name: 'godwit_router_redeliveries_total',
   help: 'Devices that were not where they were said to be and were looked up again',
-  labels: [],
+  labels: {},
 });
 export const routerDropped = counter({
   name: 'godwit_router_dropped_total',
   help: 'What a full queue gave up, by queue (wakes, cursors); a later ack or sync makes up for it',
-  labels: ['queue'],
+  labels: { queue: ['wakes', 'cursors'] },
 });
 export const routerFailures = counter({
   name: 'godwit_router_failures_total',
   help: 'Work in the background that failed and is tried again by others, by kind',
-  labels: ['kind'],
+  labels: {
+    kind: ['cursors', 'session lookup', 'fetch', 'receipts', 'fan-out order', 'group reminder', 'sync'],
+  },
 });
 
 // --- group ---
 export const groupCatchUps = counter({
   name: 'godwit_group_catch_ups_total',
   help: 'Times the projections of a conversation were found behind the log and brought up to date',
-  labels: [],
+  labels: {},
 });
 export const groupRepeatedDecisions = counter({
   name: 'godwit_group_repeated_decisions_total',
   help: 'Changes that were decided again because the log had moved on',
-  labels: [],
+  labels: {},
 });
 
 // --- presence ---
 export const presenceEdges = gauge({
   name: 'godwit_presence_edges',
   help: 'Edges that have their stream to this replica',
-  labels: [],
+  labels: {},
 });
 export const presenceSockets = gauge({
   name: 'godwit_presence_sockets',
   help: 'Sockets that the edges linked to this replica have',
-  labels: [],
+  labels: {},
 });
 export const presenceTopics = gauge({
   name: 'godwit_presence_topics',
   help: 'Users and conversations that somebody here wants to hear of',
-  labels: [],
+  labels: {},
 });
 export const presenceWaiting = gauge({
   name: 'godwit_presence_waiting_updates',
   help: 'Users whose news wait for the budget of an edge',
-  labels: [],
+  labels: {},
 });
 export const presenceFailures = counter({
   name: 'godwit_presence_failures_total',
   help: 'Times presence did without something, by part',
-  labels: ['part'],
+  labels: {
+    part: ['registry', 'last-seen', 'read', 'relations', 'members', 'broadcast', 'notify'],
+  },
 });
 export const presenceDeadEdges = counter({
   name: 'godwit_presence_dead_edges_total',
   help: 'Dead edges whose users this replica has turned offline',
-  labels: [],
+  labels: {},
 });

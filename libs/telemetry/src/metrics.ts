@@ -1,32 +1,65 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Children, type LabelDeclarations, type Labels } from './labels.js';
 
 // How the metrics of a process are made. Which ones there are stands in catalogue.ts.
 
-interface Declaration<L extends string> {
+interface Declaration<D extends LabelDeclarations> {
   readonly name: `godwit_${string}`;
   readonly help: string;
-  readonly labels: readonly L[];
+  readonly labels: D;
 }
 
-export interface CounterDeclaration<L extends string> extends Declaration<L> {
+export interface CounterDeclaration<D extends LabelDeclarations> extends Declaration<D> {
   readonly type: 'counter';
 }
-export interface GaugeDeclaration<L extends string> extends Declaration<L> {
+export interface GaugeDeclaration<D extends LabelDeclarations> extends Declaration<D> {
   readonly type: 'gauge';
 }
-export interface HistogramDeclaration<L extends string> extends Declaration<L> {
+export interface HistogramDeclaration<D extends LabelDeclarations> extends Declaration<D> {
   readonly type: 'histogram';
   readonly buckets: readonly number[];
 }
+export type AnyDeclaration =
+  CounterDeclaration<LabelDeclarations> | GaugeDeclaration<LabelDeclarations> | HistogramDeclaration<LabelDeclarations>;
+
+type NoLabels = Readonly<Record<never, never>>;
+
+/** Goes up by one, or by so many. */
+export interface CounterChild {
+  inc(by?: number): void;
+}
+export interface GaugeChild {
+  set(value: number): void;
+  /** By one, or by so many; less than nothing is down. */
+  add(by?: number): void;
+}
+export interface HistogramChild {
+  observe(value: number): void;
+}
+
+/** A metric with labels. What happens often keeps the children it needs and looks for none while it happens. */
+export interface Family<D extends LabelDeclarations, C> {
+  labels(this: void, labels: Labels<D>): C;
+}
+
+/** A metric without labels is its own only child. */
+type Made<D extends LabelDeclarations, C> = keyof D extends never ? C : Family<D, C>;
 
 /** The metrics of one process. Asking twice for a declaration gives the same metric. */
 export interface Metrics {
   readonly registry: Registry;
-  counter<L extends string>(declaration: CounterDeclaration<L>): Counter<L>;
-  gauge<L extends string>(declaration: GaugeDeclaration<L>): Gauge<L>;
-  histogram<L extends string>(declaration: HistogramDeclaration<L>): Histogram<L>;
+  counter<D extends LabelDeclarations>(declaration: CounterDeclaration<D>): Made<D, CounterChild>;
+  gauge<D extends LabelDeclarations>(declaration: GaugeDeclaration<D>): Made<D, GaugeChild>;
+  histogram<D extends LabelDeclarations>(declaration: HistogramDeclaration<D>): Made<D, HistogramChild>;
   /** A gauge that is read when it is scraped. */
-  observe(declaration: GaugeDeclaration<never>, read: () => number): void;
+  observe(declaration: GaugeDeclaration<NoLabels>, read: () => number): void;
+  /** A gauge whose every child is read when it is scraped. */
+  observeEach<D extends LabelDeclarations>(declaration: GaugeDeclaration<D>, reads: readonly GaugeRead<D>[]): void;
+}
+
+export interface GaugeRead<D extends LabelDeclarations> {
+  readonly labels: Labels<D>;
+  readonly read: () => number;
 }
 
 export interface MetricsOptions {
@@ -36,36 +69,102 @@ export interface MetricsOptions {
   readonly processMetrics?: boolean;
 }
 
+type Flat = Readonly<Record<string, string>>;
+
+const common = ({ name, help, labels }: Declaration<LabelDeclarations>, registry: Registry) => ({
+  name,
+  help,
+  labelNames: Object.keys(labels),
+  registers: [registry],
+});
+
+/** A metric without labels is there with its first value at once; one with labels comes child by child. */
+const made = <C>(declaration: Declaration<LabelDeclarations>, child: (labels?: Flat) => C): unknown => {
+  if (Object.keys(declaration.labels).length === 0) return child();
+  const children = new Children(declaration.labels, child);
+  return { labels: (labels: Labels<LabelDeclarations>) => children.get(labels) };
+};
+
+const counterChild =
+  (counter: Counter) =>
+  (labels: Flat = {}): CounterChild => {
+    // There with 0 from now on: a rate over a counter that appears with its first event doesn't see that event.
+    counter.inc(labels, 0);
+    return {
+      inc: (by = 1) => {
+        counter.inc(labels, by);
+      },
+    };
+  };
+
+const gaugeChild =
+  (gauge: Gauge) =>
+  (labels: Flat = {}): GaugeChild => ({
+    set: (value) => {
+      gauge.set(labels, value);
+    },
+    add: (by = 1) => {
+      gauge.inc(labels, by);
+    },
+  });
+
+const histogramChild =
+  (histogram: Histogram) =>
+  (labels: Flat = {}): HistogramChild => {
+    histogram.zero(labels);
+    return {
+      observe: (value) => {
+        histogram.observe(labels, value);
+      },
+    };
+  };
+
 /** A registry of its own, so that several services composed in one test process don't meet in a global one. */
 export const createMetrics = ({ service, node, processMetrics = true }: MetricsOptions): Metrics => {
   const registry = new Registry();
   registry.setDefaultLabels({ service, node });
   if (processMetrics) collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
-  const made = new Map<string, unknown>();
-  const once = <M>(declaration: Declaration<string>, make: () => M): M => {
-    const existing = made.get(declaration.name);
-    if (existing !== undefined) return existing as M;
-    const metric = make();
-    made.set(declaration.name, metric);
-    return metric;
+  const known = new Map<string, { readonly declaration: unknown; readonly metric: unknown }>();
+  const once = <M>(declaration: Declaration<LabelDeclarations>, make: () => unknown): M => {
+    const existing = known.get(declaration.name);
+    if (existing !== undefined && existing.declaration !== declaration) {
+      throw new Error(`${declaration.name} is declared twice`);
+    }
+    const metric = existing === undefined ? make() : existing.metric;
+    known.set(declaration.name, { declaration, metric });
+    return metric as M;
   };
-  const common = <L extends string>({ name, help, labels }: Declaration<L>) => ({
-    name,
-    help,
-    labelNames: labels,
-    registers: [registry],
-  });
   return {
     registry,
-    counter: (declaration) => once(declaration, () => new Counter(common(declaration))),
-    gauge: (declaration) => once(declaration, () => new Gauge(common(declaration))),
+    counter: (declaration) =>
+      once(declaration, () => made(declaration, counterChild(new Counter(common(declaration, registry))))),
+    gauge: (declaration) =>
+      once(declaration, () => made(declaration, gaugeChild(new Gauge(common(declaration, registry))))),
     histogram: (declaration) =>
-      once(declaration, () => new Histogram({ ...common(declaration), buckets: [...declaration.buckets] })),
+      once(declaration, () => {
+        const buckets = [...declaration.buckets];
+        return made(declaration, histogramChild(new Histogram({ ...common(declaration, registry), buckets })));
+      }),
     observe: (declaration, read) => {
-      const collect = function (this: Gauge<never>): void {
+      const collect = function (this: Gauge): void {
         this.set(read());
       };
-      once(declaration, () => new Gauge({ ...common(declaration), collect }));
+      once(declaration, () => new Gauge({ ...common(declaration, registry), collect }));
+    },
+    observeEach: (declaration, reads) => {
+      once(declaration, () => {
+        const children = new Children<LabelDeclarations, (value: number) => void>(
+          declaration.labels,
+          (labels) => (value) => {
+            gauge.set(labels, value);
+          },
+        );
+        const collect = (): void => {
+          for (const { labels, read } of reads) children.get(labels)(read());
+        };
+        const gauge = new Gauge({ ...common(declaration, registry), collect });
+        return gauge;
+      });
     },
   };
 };

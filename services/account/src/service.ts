@@ -91,7 +91,7 @@ export const startAccount = async (
   const clock = overrides.clock ?? systemClock;
   const metrics = createMetrics({ service: 'account', node: config.node });
   const health = await startHealthServer({ listen: config.httpListen, metrics, life });
-  const mongo = overrides.mongo ?? (await openMongo(config, life));
+  const mongo = overrides.mongo ?? (await openMongo(config, life, metrics));
   health.check('mongo', () => mongo.ping());
   await ensureIndexes(mongo.db, ACCOUNT_COLLECTIONS);
 
@@ -103,7 +103,7 @@ export const startAccount = async (
     sms: observeGateway(overrides.sms ?? createSms(config, { life, clock }), { metrics, logger }),
     sockets: overrides.sockets ?? openSockets(config, life, metrics),
     facts: overrides.facts ?? createAccountFacts(openBus(config, life, metrics), logger),
-    searches: openSearchLimiter(config, life, clock),
+    searches: openSearchLimiter(config, { life, clock, metrics }),
   });
   const { port } = await startRpcServer({
     listen: config.grpcListen,
@@ -176,12 +176,13 @@ const openStores = (db: Db, clock: Clock) => ({
   ledger: createImportLedger(db),
 });
 
-const openMongo = async (config: AccountConfig, life: Lifecycle): Promise<Mongo> => {
+const openMongo = async (config: AccountConfig, life: Lifecycle, metrics: Metrics): Promise<Mongo> => {
   const mongo = await connectMongo({
     url: config.mongoUrl,
     database: config.namespace,
     appName: config.node,
     logger: life.logger,
+    metrics,
     signal: life.signal,
   });
   life.onStop('close', 'mongo', () => mongo.close());
@@ -245,8 +246,11 @@ const openBus = (config: AccountConfig, life: Lifecycle, metrics: Metrics): Bus 
   return bus;
 };
 
-const openSearchLimiter = (config: AccountConfig, life: Lifecycle, clock: Clock): RateLimiter => {
-  const redis = connectRedis({ url: config.redisUrl, logger: life.logger });
+const openSearchLimiter = (
+  config: AccountConfig,
+  { life, clock, metrics }: { readonly life: Lifecycle; readonly clock: Clock; readonly metrics: Metrics },
+): RateLimiter => {
+  const redis = connectRedis({ url: config.redisUrl, logger: life.logger, metrics });
   life.onStop('close', 'redis', () => redis.close());
   return createRateLimiter({
     redis,

@@ -1,7 +1,9 @@
 import {
   edgeCalls,
+  edgeCloses,
   edgeDeliveries,
   edgeFrames,
+  edgeHandshakeSeconds,
   edgeInFlight,
   edgeRecheckFinds,
   edgeRefusals,
@@ -10,7 +12,8 @@ import {
   edgeSyncSeconds,
   edgeSyncs,
 } from '@godwit/telemetry/catalogue';
-import type { Metrics } from '@godwit/telemetry/metrics';
+import type { CounterChild, Metrics } from '@godwit/telemetry/metrics';
+import type { createAdmission } from './auth/admission.js';
 
 export interface WatchedNumbers {
   readonly sockets: () => number;
@@ -18,8 +21,14 @@ export interface WatchedNumbers {
   readonly inFlight: () => number;
 }
 
+type Admit = ReturnType<typeof createAdmission>;
+
 /** What the edge counts and measures. */
 export interface EdgeObserver {
+  /** The same, with how long it takes and what comes of it. */
+  readonly admission: (admit: Admit) => Admit;
+  /** A socket closed with this code. */
+  readonly closed: (code: number) => void;
   readonly framed: (kind: string) => void;
   readonly sent: (milliseconds: number) => void;
   readonly refused: (reason: string) => void;
@@ -31,6 +40,29 @@ export interface EdgeObserver {
   readonly watch: (numbers: WatchedNumbers) => void;
 }
 
+type HandshakeStatus = (typeof edgeHandshakeSeconds.labels.status)[number];
+
+const timedAdmission =
+  (metrics: Metrics) =>
+  (admit: Admit): Admit => {
+    const seconds = metrics.histogram(edgeHandshakeSeconds);
+    const observe = (status: number, startedAt: number): void => {
+      const child = seconds.labels({ status: String(status) as HandshakeStatus });
+      child.observe((performance.now() - startedAt) / 1_000);
+    };
+    return async (request) => {
+      const startedAt = performance.now();
+      try {
+        const result = await admit(request);
+        observe(result.ok ? 101 : result.response.status, startedAt);
+        return result;
+      } catch (error) {
+        observe(500, startedAt);
+        throw error;
+      }
+    };
+  };
+
 export const edgeObserver = (metrics: Metrics): EdgeObserver => {
   const frames = metrics.counter(edgeFrames);
   const sendSeconds = metrics.histogram(edgeSendSeconds);
@@ -39,8 +71,13 @@ export const edgeObserver = (metrics: Metrics): EdgeObserver => {
   const syncSeconds = metrics.histogram(edgeSyncSeconds);
   const finds = metrics.counter(edgeRecheckFinds);
   const calls = metrics.counter(edgeCalls);
-  const kinds = new Map<string, ReturnType<typeof frames.labels>>();
+  const closes = metrics.counter(edgeCloses);
+  const kinds = new Map<string, CounterChild>();
   return {
+    admission: timedAdmission(metrics),
+    closed: (code) => {
+      closes.labels({ code: String(code) }).inc();
+    },
     framed: (kind) => {
       const counter = kinds.get(kind) ?? frames.labels({ kind });
       kinds.set(kind, counter);
@@ -50,7 +87,7 @@ export const edgeObserver = (metrics: Metrics): EdgeObserver => {
       sendSeconds.observe(milliseconds / 1_000);
     },
     refused: (reason) => {
-      refusals.inc({ reason });
+      refusals.labels({ reason }).inc();
     },
     delivered: (sockets) => {
       deliveries.inc(sockets);
@@ -62,7 +99,7 @@ export const edgeObserver = (metrics: Metrics): EdgeObserver => {
       finds.inc();
     },
     called: (call, status) => {
-      calls.inc({ call, status: String(status) });
+      calls.labels({ call, status: String(status) }).inc();
     },
     watch: ({ sockets, syncs, inFlight }) => {
       metrics.observe(edgeSockets, sockets);

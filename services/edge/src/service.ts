@@ -184,7 +184,9 @@ const createServer = (parts: ServerParts) => {
       trustProxy: config.trustProxy,
     },
     {
-      admit: createAdmission({ authenticator: auth.authenticator, mayConnect, isOriginAllowed: originRule(parts) }),
+      admit: parts.observer.admission(
+        createAdmission({ authenticator: auth.authenticator, mayConnect, isOriginAllowed: originRule(parts) }),
+      ),
       ...sockets.handlers,
       request: (request) => http.answer(request),
       failed: (error) => {

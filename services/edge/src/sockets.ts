@@ -172,7 +172,8 @@ export class Sockets {
       drained: (connection) => {
         this.#syncs.onDrain(connection);
       },
-      closed: (connection) => {
+      closed: (connection, code) => {
+        this.#parts.observer.closed(code);
         this.#gateway.close(connection);
       },
     };

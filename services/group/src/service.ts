@@ -45,7 +45,7 @@ export const startGroup = async (
 ): Promise<GroupService> => {
   const metrics = createMetrics({ service: 'group', node: config.node });
   const health = await startHealthServer({ listen: config.httpListen, metrics, life });
-  const mongo = overrides.mongo ?? (await openMongo(config, life));
+  const mongo = overrides.mongo ?? (await openMongo(config, { life, metrics }));
   await ensureIndexes(mongo.db, COLLECTIONS);
   health.check('mongo', () => mongo.ping());
   const peers = openPeers(config, { life, metrics });
@@ -102,9 +102,9 @@ const API_KEY_SCOPES = {
   muteConversation: SCOPE,
 };
 
-const openMongo = async (config: GroupConfig, life: Lifecycle): Promise<Mongo> => {
+const openMongo = async (config: GroupConfig, { life, metrics }: Surroundings): Promise<Mongo> => {
   const { mongoUrl: url, namespace: database, node: appName } = config;
-  const mongo = await connectMongo({ url, database, appName, logger: life.logger, signal: life.signal });
+  const mongo = await connectMongo({ url, database, appName, logger: life.logger, metrics, signal: life.signal });
   life.onStop('close', 'mongo', () => mongo.close());
   return mongo;
 };

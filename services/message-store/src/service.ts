@@ -61,7 +61,15 @@ export const startMessageStore = async (
   const watchers = new Watchers(life, metrics);
   const health = await startHealthServer({ listen: config.httpListen, metrics, life });
   const stores = await openStores({
-    mongo: { url: config.mongoUrl, database: config.namespace, appName: node, logger, signal, monitorCommands },
+    mongo: {
+      url: config.mongoUrl,
+      database: config.namespace,
+      appName: node,
+      logger,
+      metrics,
+      signal,
+      monitorCommands,
+    },
     incarnation,
     clock,
   });
@@ -69,7 +77,7 @@ export const startMessageStore = async (
   health.check('mongo', () => stores.mongo.ping());
   const path = wireAppendPath({
     stores,
-    log: overrides.appendLog?.(stores.appendLog) ?? stores.appendLog,
+    log: watchers.log(overrides.appendLog?.(stores.appendLog) ?? stores.appendLog),
     node,
     incarnation,
     ringVersion: ring.version,
@@ -157,7 +165,7 @@ const wireMarks = (
 /** Writes this process's row, which is there before its first append, and starts what goes on by itself. */
 const startLoops = async (
   { life, clock, watchers, stores, path, incarnation }: Wired,
-  { reaper }: Marks,
+  { reaper, raiser }: Marks,
 ): Promise<void> => {
   const { lease, unconfirmed } = path;
   const claimer = new Claimer({
@@ -169,6 +177,7 @@ const startLoops = async (
     now: () => clock.monotonic(),
     observer: watchers.claimer,
   });
+  watchers.waiting({ unconfirmedMs: () => unconfirmed.oldestMs, cursors: () => raiser.waiting });
   await lease.register();
   const closing = new AbortController();
   life.onStop('close', 'process row', async () => {

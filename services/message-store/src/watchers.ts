@@ -4,15 +4,19 @@ import {
   storeAckSeconds,
   storeClaims,
   storeHoles,
+  storeInsertSeconds,
   storeOrders,
   storeReaped,
   storeTroubles,
   storeUnconfirmed,
+  storeUnconfirmedAge,
+  storeWaitingCursors,
 } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { AppendLanesOptions } from './domain/append-lanes.js';
 import type { ClaimerOptions } from './domain/claim-processes.js';
 import { GONE } from './domain/message.js';
+import type { AppendLog } from './domain/message-log.js';
 import type { ReaperObserver } from './domain/reaper.js';
 
 /** A kind of trouble is logged at most this often; the metrics count all of it. */
@@ -41,7 +45,7 @@ export class Watchers {
         batch.observe(items);
       },
       troubled: (what, error) => {
-        troubles.inc({ what });
+        troubles.labels({ what }).inc();
         if (error !== undefined) this.failed(what, error);
       },
     };
@@ -51,15 +55,15 @@ export class Watchers {
     const claims = this.#metrics.counter(storeClaims);
     return {
       claimed: ({ incarnation, node }) => {
-        claims.inc({ outcome: 'claimed' });
+        claims.labels({ outcome: 'claimed' }).inc();
         this.#life.logger.warn({ incarnation, node }, 'a store process seems dead, its appends are taken over');
       },
       recovered: ({ incarnation, node }, conversations) => {
-        claims.inc({ outcome: 'recovered' });
+        claims.labels({ outcome: 'recovered' }).inc();
         this.#life.logger.info({ incarnation, node, conversations }, 'the appends of a dead process are fanned out');
       },
       failed: (error) => {
-        claims.inc({ outcome: 'failed' });
+        claims.labels({ outcome: 'failed' }).inc();
         this.failed('claim', error);
       },
     };
@@ -69,7 +73,7 @@ export class Watchers {
     const reaped = this.#metrics.counter(storeReaped);
     return {
       removed: (reason, count) => {
-        if (count > 0) reaped.inc({ reason: reason === GONE.expired ? 'expired' : 'delivered' }, count);
+        if (count > 0) reaped.labels({ reason: reason === GONE.expired ? 'expired' : 'delivered' }).inc(count);
       },
       failed: (error) => {
         this.failed('reaper', error);
@@ -79,6 +83,29 @@ export class Watchers {
       },
       expired,
     };
+  }
+
+  /** The log, with how long its inserts take. */
+  log(log: AppendLog): AppendLog {
+    const seconds = this.#metrics.histogram(storeInsertSeconds);
+    return {
+      loadHeads: (conversationIds) => log.loadHeads(conversationIds),
+      findByIds: (ids) => log.findByIds(ids),
+      findTargets: (places) => log.findTargets(places),
+      removePayloads: (places) => log.removePayloads(places),
+      insert: async (messages) => {
+        const startedAt = performance.now();
+        const result = await log.insert(messages);
+        seconds.labels({ outcome: result.kind }).observe((performance.now() - startedAt) / 1_000);
+        return result;
+      },
+    };
+  }
+
+  /** What is read when the metrics are. */
+  waiting({ unconfirmedMs, cursors }: { unconfirmedMs: () => number; cursors: () => number }): void {
+    this.#metrics.observe(storeUnconfirmedAge, () => unconfirmedMs() / 1_000);
+    this.#metrics.observe(storeWaitingCursors, cursors);
   }
 
   hole(conversationId: string): void {

@@ -95,12 +95,13 @@ export const startPresence = async (
   return { ...presence, grpcPort: grpc.port, httpPort: health.port };
 };
 
-const openMongo = async ({ config, life, overrides }: Parts): Promise<Mongo> => {
+const openMongo = async ({ config, life, metrics, overrides }: Parts): Promise<Mongo> => {
   const mongo = await connectMongo({
     url: config.mongoUrl,
     database: config.namespace,
     appName: config.node,
     logger: life.logger,
+    metrics,
     signal: life.signal,
     monitorCommands: overrides.onMongo !== undefined,
   });
@@ -117,8 +118,8 @@ const openBus = ({ config, life, metrics }: Parts): Bus => {
   return bus;
 };
 
-const openRegistry = ({ config, life, clock }: Parts): RedisRegistry => {
-  const store = connectRedis({ url: config.redisUrl, logger: life.logger, commandMs: config.redisTimeout });
+const openRegistry = ({ config, life, metrics, clock }: Parts): RedisRegistry => {
+  const store = connectRedis({ url: config.redisUrl, logger: life.logger, metrics, commandMs: config.redisTimeout });
   life.onStop('close', 'redis', () => store.close());
   return new RedisRegistry({
     store,

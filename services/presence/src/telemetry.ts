@@ -33,7 +33,7 @@ export const createObserver = (metrics: Metrics, logger: Logger): Observer => {
   const dead = metrics.counter(presenceDeadEdges);
   return {
     failed: (part) => (error) => {
-      failures.inc({ part });
+      failures.labels({ part }).inc();
       logger.debug({ err: error, part }, 'presence does without');
     },
     edgeDied: (edge) => {

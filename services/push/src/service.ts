@@ -51,7 +51,7 @@ export const startPush = async (
   const { logger, signal } = life;
   const metrics = createMetrics({ service: 'push', node: config.node });
   const health = await startHealthServer({ listen: config.httpListen, metrics, life });
-  const mongo = overrides.mongo ?? (await openMongo(config, life));
+  const mongo = overrides.mongo ?? (await openMongo(config, life, metrics));
   health.check('mongo', () => mongo.ping());
   await ensureIndexes(mongo.db, PUSH_COLLECTIONS);
 
@@ -73,7 +73,7 @@ export const startPush = async (
       marks: new SentMarks(),
       maxDeliveries: MAX_DELIVERIES,
       observe: (provider, outcome) => {
-        metrics.counter(pushOutcomes).inc({ provider, outcome });
+        metrics.counter(pushOutcomes).labels({ provider, outcome }).inc();
       },
     }),
   });
@@ -99,12 +99,13 @@ export const startPush = async (
   return { grpcPort: port, httpPort: health.port };
 };
 
-const openMongo = async (config: PushConfig, life: Lifecycle): Promise<Mongo> => {
+const openMongo = async (config: PushConfig, life: Lifecycle, metrics: Metrics): Promise<Mongo> => {
   const mongo = await connectMongo({
     url: config.mongoUrl,
     database: config.namespace,
     appName: config.node,
     logger: life.logger,
+    metrics,
     signal: life.signal,
   });
   life.onStop('close', 'mongo', () => mongo.close());

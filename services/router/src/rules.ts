@@ -34,7 +34,7 @@ import { SyncQuestions } from './domain/sync-questions.js';
 import { Syncs } from './domain/syncs.js';
 import { WakeQueue } from './domain/wake-queue.js';
 import type { AppendLinksHandlers } from './peers/append-links.js';
-import type { Telemetry } from './telemetry.js';
+import type { Pending, Telemetry } from './telemetry.js';
 import { encodeMessage } from './wire/envelope.js';
 
 /** The streams to the message store. */
@@ -77,7 +77,7 @@ export interface Rules {
   readonly merged: MergedMessages;
   readonly syncs: Syncs;
   /** Work under way, by kind. */
-  readonly pending: Readonly<Record<string, () => number>>;
+  readonly pending: Pending;
   stop(): Promise<void>;
 }
 
@@ -193,6 +193,7 @@ const createAppending = (options: RulesOptions, knowledge: Knowledge, delivery: 
     confirmations,
     clock,
     onFailed: telemetry.failed('fan-out order'),
+    onSettled: telemetry.fannedOut,
   });
   return { appendStreams, appender, stored };
 };

@@ -71,7 +71,7 @@ export const startRouter = async (
   life.onStop('drain', 'pending work', () => rules.stop());
   followFacts({ bus, conversations: rules.conversations, relations: rules.relations });
   const grpcPort = await listen(parts, rules, { account, clock });
-  life.onStop('unready', 'gauges', observePending(metrics, rules.pending));
+  observePending(metrics, rules.pending);
   health.check('message-store', () => (rules.appendStreams.up > 0 ? true : 'no stream to any replica'));
   health.started();
   return { grpcPort, httpPort: health.port, rules };

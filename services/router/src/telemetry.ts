@@ -2,6 +2,7 @@ import type { Logger } from '@godwit/runtime/logger';
 import {
   routerDropped,
   routerFailures,
+  routerFanOutSeconds,
   routerPending,
   routerRedeliveries,
   routerSends,
@@ -10,13 +11,21 @@ import {
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { SendOutcome } from './domain/ingress.js';
 
+/** Work in the background that can fail. */
+export type FailedWork = (typeof routerFailures.labels.kind)[number];
+
+/** How much work of each kind is under way. */
+export type Pending = Readonly<Record<(typeof routerPending.labels.kind)[number], () => number>>;
+
 /** What the router counts and logs. */
 export interface Telemetry {
   readonly sent: (outcome: SendOutcome, startedAt: number) => void;
+  /** Everybody was handed a message, or it was given up here (the store has it done again). */
+  readonly fannedOut: (reached: boolean, milliseconds: number) => void;
   readonly redelivered: (count: number) => void;
-  readonly dropped: (queue: string) => () => void;
+  readonly dropped: (queue: 'wakes' | 'cursors') => () => void;
   /** Something in the background failed; whoever depends on it tries again. Logged at most once a second and kind. */
-  readonly failed: (kind: string) => (error: unknown) => void;
+  readonly failed: (kind: FailedWork) => (error: unknown) => void;
 }
 
 const LOG_EVERY_MS = 1_000;
@@ -27,22 +36,33 @@ export const createTelemetry = (metrics: Metrics, logger: Logger): Telemetry => 
   const stored = sends.labels({ outcome: 'stored' });
   const duplicate = sends.labels({ outcome: 'duplicate' });
   const failures = metrics.counter(routerFailures);
+  const redeliveries = metrics.counter(routerRedeliveries);
+  const fanOuts = metrics.histogram(routerFanOutSeconds);
+  const reachedSeconds = fanOuts.labels({ outcome: 'reached' });
+  const givenUpSeconds = fanOuts.labels({ outcome: 'given_up' });
   return {
     sent: (outcome, startedAt) => {
       seconds.observe((performance.now() - startedAt) / 1_000);
-      if (outcome.type === 'refused') sends.inc({ outcome: outcome.refusal.reason });
+      if (outcome.type === 'refused') sends.labels({ outcome: outcome.refusal.reason }).inc();
       else (outcome.duplicate ? duplicate : stored).inc();
     },
-    redelivered: (count) => {
-      metrics.counter(routerRedeliveries).inc(count);
+    fannedOut: (reached, milliseconds) => {
+      (reached ? reachedSeconds : givenUpSeconds).observe(milliseconds / 1_000);
     },
-    dropped: (queue) => () => {
-      metrics.counter(routerDropped).inc({ queue });
+    redelivered: (count) => {
+      redeliveries.inc(count);
+    },
+    dropped: (queue) => {
+      const dropped = metrics.counter(routerDropped).labels({ queue });
+      return () => {
+        dropped.inc();
+      };
     },
     failed: (kind) => {
+      const failed = failures.labels({ kind });
       let loggedAt = -Infinity;
       return (error) => {
-        failures.inc({ kind });
+        failed.inc();
         if (performance.now() - loggedAt < LOG_EVERY_MS) return;
         loggedAt = performance.now();
         logger.warn({ err: error, kind }, 'work in the background failed');
@@ -51,16 +71,11 @@ export const createTelemetry = (metrics: Metrics, logger: Logger): Telemetry => 
   };
 };
 
-const OBSERVE_MS = 2_000;
-
-/** Keeps the gauges of pending work up to date; returns how to stop it. */
-export const observePending = (metrics: Metrics, pending: Readonly<Record<string, () => number>>): (() => void) => {
-  const gauge = metrics.gauge(routerPending);
-  const timer = setInterval(() => {
-    for (const [kind, count] of Object.entries(pending)) gauge.set({ kind }, count());
-  }, OBSERVE_MS);
-  timer.unref();
-  return () => {
-    clearInterval(timer);
-  };
+/** Work under way, read when the metrics are. */
+export const observePending = (metrics: Metrics, pending: Pending): void => {
+  const kinds = Object.keys(pending) as (keyof Pending)[];
+  metrics.observeEach(
+    routerPending,
+    kinds.map((kind) => ({ labels: { kind }, read: pending[kind] })),
+  );
 };

@@ -16,10 +16,10 @@ export const createEvents = (metrics: Metrics, logger: Logger): DirectoryEvents 
   const failures = metrics.counter(sessionArchiveFailures);
   return {
     evicted: (reason) => {
-      evictions.inc({ reason });
+      evictions.labels({ reason }).inc();
     },
     archiveFailed: (operation, error) => {
-      failures.inc({ operation });
+      failures.labels({ operation }).inc();
       logger.debug({ err: error, operation }, 'the archive failed');
     },
     edgeEnded: ({ edgeId, incarnation }) => {
@@ -39,6 +39,6 @@ export const observeDirectory = (
 export const countRewrites = (metrics: Metrics): ((why: 'lost' | 'missed' | 'refresh') => void) => {
   const rewrites = metrics.counter(sessionRewrites);
   return (why) => {
-    rewrites.inc({ why });
+    rewrites.labels({ why }).inc();
   };
 };

@@ -9,13 +9,15 @@ export const observeGateway = (
   { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
 ): SmsGateway => {
   const sends = metrics.counter(smsSends);
+  const sent = sends.labels({ outcome: 'sent' });
+  const failed = sends.labels({ outcome: 'failed' });
   return {
     send: async (message) => {
       try {
         await gateway.send(message);
-        sends.inc({ outcome: 'sent' });
+        sent.inc();
       } catch (error) {
-        sends.inc({ outcome: 'failed' });
+        failed.inc();
         logger.error({ err: error }, 'a one-time code could not be sent');
         throw error;
       }

@@ -25,7 +25,8 @@ export interface ServerHandlers<I, C> {
   readonly message: (connection: C, data: Uint8Array, isBinary: boolean) => void;
   /** The socket has room again. */
   readonly drained: (connection: C) => void;
-  readonly closed: (connection: C) => void;
+  /** `code`: the close code, 1006 without one. */
+  readonly closed: (connection: C, code: number) => void;
   readonly request: (request: HttpRequest) => Promise<HttpResponse>;
   /** A handler has failed: a bug, to be logged. */
   readonly failed: (error: unknown) => void;
@@ -194,10 +195,10 @@ export class UwsServer<I, C> {
         const { connection } = ws.getUserData().socket;
         if (connection !== undefined) this.#handlers.drained(connection);
       },
-      close: (ws) => {
+      close: (ws, code) => {
         const { socket } = ws.getUserData();
         socket.detach();
-        if (socket.connection !== undefined) this.#handlers.closed(socket.connection);
+        if (socket.connection !== undefined) this.#handlers.closed(socket.connection, code);
       },
     });
   }

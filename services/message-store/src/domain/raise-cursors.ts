@@ -72,6 +72,11 @@ export class CursorRaiser {
     return { moves: [...keys].flatMap((key) => written.get(key) ?? []), aboveHead: [...aboveHead] };
   }
 
+  /** Cursors that wait to be written. */
+  get waiting(): number {
+    return this.#waiting?.raises.size ?? 0;
+  }
+
   /** Writes what waits, now. */
   async flush(): Promise<void> {
     const waiting = this.#waiting;

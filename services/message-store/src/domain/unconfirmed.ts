@@ -30,6 +30,8 @@ interface Range {
   fromSeq: number;
   toSeq: number;
   since: LogTime;
+  /** Monotonic: when the first of it came. */
+  addedAt: number;
   /** Monotonic: when the next router is asked. */
   dueAt: number;
   router: string | undefined;
@@ -66,6 +68,16 @@ export class Unconfirmed {
     return this.#conversations.size >= this.#options.maxConversations;
   }
 
+  /** How long the oldest has waited. */
+  get oldestMs(): number {
+    const now = this.#options.now();
+    let oldest = now;
+    for (const ranges of this.#conversations.values()) {
+      for (const { addedAt } of ranges) oldest = Math.min(oldest, addedAt);
+    }
+    return now - oldest;
+  }
+
   get routers(): ReadonlySet<string> {
     return this.#routers;
   }
@@ -98,8 +110,9 @@ export class Unconfirmed {
   }
 
   add({ conversationId, fromSeq, toSeq, router, since }: ToFanOut): void {
-    const dueAt = this.#options.now() + CONFIRM_WITHIN_MS;
-    const range: Range = { fromSeq, toSeq, since, dueAt, router, prolonged: false };
+    const addedAt = this.#options.now();
+    const dueAt = addedAt + CONFIRM_WITHIN_MS;
+    const range: Range = { fromSeq, toSeq, since, addedAt, dueAt, router, prolonged: false };
     const ranges = this.#conversations.get(conversationId);
     if (ranges !== undefined && extend(ranges, range)) return;
     if (router === undefined || !this.#routers.has(router)) this.#order(conversationId, range);
@@ -197,6 +210,7 @@ const insert = (ranges: Range[], next: Range): void => {
     older.toSeq = Math.max(older.toSeq, newer.toSeq);
     older.since = older.since < newer.since ? older.since : newer.since;
     older.dueAt = Math.min(older.dueAt, newer.dueAt);
+    older.addedAt = Math.min(older.addedAt, newer.addedAt);
     ranges.splice(index, 1);
     return;
   }

@@ -13,6 +13,8 @@ export interface FanOutStoredOptions {
   readonly recent: RecentMessages;
   readonly clock: Clock;
   readonly onFailed: (error: unknown) => void;
+  /** How a message ended, and how long after it was stored (or read from the log). */
+  readonly onSettled: (reached: boolean, milliseconds: number) => void;
 }
 
 /** A replica of the message store wants these fanned out: nobody confirmed that they were. */
@@ -87,10 +89,15 @@ export class FanOutStored {
 
   #submit(node: string, message: StoredMessage & { readonly ackedDeviceId: string }): void {
     const { conversationId, seq } = message;
-    const { confirmations, recent, fanOut } = this.#options;
+    const { confirmations, recent, fanOut, clock, onSettled } = this.#options;
     recent.add(conversationId, seq, message.senderUserId);
     confirmations.expect(node, conversationId, seq);
-    fanOut.submit(message, this.#settledOf(node, conversationId, seq));
+    const settled = this.#settledOf(node, conversationId, seq);
+    const startedAt = clock.monotonic();
+    fanOut.submit(message, (reached) => {
+      settled(reached);
+      onSettled(reached, clock.monotonic() - startedAt);
+    });
   }
 
   #settledOf(node: string, conversationId: string, seq: number): Settled {
