@@ -1,15 +1,21 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { processReady } from '@godwit/telemetry/catalogue';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { HostPort } from './config.js';
 import { within } from './deferred.js';
 import type { Lifecycle } from './lifecycle.js';
+import { answerLogLevel } from './log-level-endpoint.js';
 
 export interface HealthServerOptions {
   readonly listen: HostPort;
   readonly metrics: Metrics;
   readonly life: Lifecycle;
+}
+
+export interface Page {
+  readonly contentType: string;
+  readonly body: string;
 }
 
 /** True, or why not. Must not wait long; it is asked every few seconds. */
@@ -20,6 +26,8 @@ export interface HealthServer {
   readonly port: number;
   /** Adds something that must be so for this replica to get work. */
   check(name: string, check: ReadinessCheck): void;
+  /** Adds something to look at, for people inside: never for clients. */
+  page(path: `/${string}`, render: () => Promise<Page>): void;
   /** The composition root has finished; until then the replica isn't ready. */
   started(): void;
 }
@@ -44,10 +52,12 @@ const answer = (response: ServerResponse, status: number, body: unknown): void =
 
 /**
  * The plain HTTP server for the platform: `/healthz` (the event loop turns), `/readyz` (all checks pass and it isn't
- * stopping), `/metrics` (Prometheus). Listens on a port that isn't exposed to clients.
+ * stopping), `/metrics` (Prometheus), `/log-level` (GET, and POST to change it for a while), and what a service adds.
+ * Listens on a port that isn't exposed to clients.
  */
 export const startHealthServer = async ({ listen, metrics, life }: HealthServerOptions): Promise<HealthServer> => {
   const checks = new Map<string, ReadinessCheck>();
+  const pages = new Map<string, () => Promise<Page>>();
   let started = false;
   metrics.observe(processReady, () => (started && !life.signal.aborted ? 1 : 0));
   const readiness = async (response: ServerResponse): Promise<void> => {
@@ -57,16 +67,28 @@ export const startHealthServer = async ({ listen, metrics, life }: HealthServerO
     const ready = state === 'started' && Object.keys(problems).length === 0;
     answer(response, ready ? 200 : 503, { ready, state, problems });
   };
-  const route = async (path: string, response: ServerResponse): Promise<void> => {
+  const route = async ({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { pathname: path, searchParams } = new URL(url, 'http://internal');
+    const page = pages.get(path);
     if (path === '/healthz') answer(response, 200, { healthy: true });
     else if (path === '/readyz') await readiness(response);
     else if (path === '/metrics') {
       response.writeHead(200, { 'content-type': metrics.registry.contentType });
       response.end(await metrics.registry.metrics());
-    } else answer(response, 404, { error: 'there are /healthz, /readyz and /metrics' });
+    } else if (path === '/log-level') {
+      const { status, body } = answerLogLevel(life.logLevel, { change: method === 'POST', searchParams });
+      answer(response, status, body);
+    } else if (page !== undefined) {
+      const { contentType, body } = await page();
+      response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
+      response.end(body);
+    } else {
+      const known = ['/healthz', '/readyz', '/metrics', '/log-level', ...pages.keys()];
+      answer(response, 404, { error: `there are ${known.join(', ')}` });
+    }
   };
   const server = createServer((request, response) => {
-    route((request.url ?? '').replace(/\?.*$/, ''), response).catch((error: unknown) => {
+    route(request, response).catch((error: unknown) => {
       life.logger.error({ err: error }, 'the health server failed to answer');
       response.destroy();
     });
@@ -83,6 +105,7 @@ export const startHealthServer = async ({ listen, metrics, life }: HealthServerO
   return {
     port: (server.address() as AddressInfo).port,
     check: (name, check) => checks.set(name, check),
+    page: (path, render) => pages.set(path, render),
     started: () => {
       started = true;
     },

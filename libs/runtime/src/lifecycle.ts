@@ -1,4 +1,5 @@
 import { deferred, within } from './deferred.js';
+import { LogLevel } from './log-level.js';
 import type { Logger } from './logger.js';
 
 /** In this order: take it off the load balancer, refuse new work, finish the old, close the stores. */
@@ -19,6 +20,7 @@ export interface LifecycleOptions {
 /** The life of one service: what started it registers here how it stops. */
 export class Lifecycle {
   readonly logger: Logger;
+  readonly logLevel: LogLevel;
   readonly #deadlineMs: number;
   readonly #steps = new Map<StopPhase, StopStep[]>();
   readonly #abort = new AbortController();
@@ -28,6 +30,7 @@ export class Lifecycle {
 
   constructor({ logger, deadlineMs = 25_000 }: LifecycleOptions) {
     this.logger = logger;
+    this.logLevel = new LogLevel(logger);
     this.#deadlineMs = deadlineMs;
   }
 

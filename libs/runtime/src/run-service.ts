@@ -42,6 +42,9 @@ export const runService = async <C extends BaseConfig>(options: RunServiceOption
   process.on('unhandledRejection', fatal);
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  process.on('SIGUSR2', () => {
+    life.logLevel.toggle();
+  });
   void life.failure.then(fatal);
 
   const startedAt = performance.now();
