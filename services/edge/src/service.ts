@@ -22,6 +22,7 @@ import { edgeObserver, type EdgeObserver } from './observer.js';
 import { Sockets } from './sockets.js';
 import { drain } from './sockets/drain.js';
 import { Shaping } from './sockets/shaping.js';
+import { addStatusPage } from './status/status-page.js';
 import { UwsServer } from './uws/uws-server.js';
 
 export interface EdgeService {
@@ -81,6 +82,7 @@ export const startEdge = async (
     reflection: false,
   });
   health.check('edge', readiness);
+  await addStatusPage(health, { node: config.node, metrics, life, readiness });
   void keepKeys(auth.tokens, life);
   const port = await server.listen();
   health.started();
