@@ -21,6 +21,7 @@ function portNumber(text: string): number {
 interface StartFlags extends Partial<Record<`${keyof PortPlan}Port`, number>> {
   readonly detach?: boolean;
   readonly fresh?: boolean;
+  readonly observe?: boolean;
   readonly portBase?: number;
   readonly mongoMembers: '1' | '3';
   readonly stateDir: string;
@@ -60,6 +61,7 @@ function startCommand(): Command {
     .description('start the whole fleet on real servers, and keep it running')
     .option('-d, --detach', 'return when it is ready, and leave it running in the background')
     .option('--fresh', 'forget all users and messages of earlier starts')
+    .option('--observe', 'a Prometheus beside the fleet, with its rules, where one can be had')
     .option('--port-base <port>', 'put all ports into the 300 from this one', portNumber)
     .addOption(
       new Option('--mongo-members <count>', 'members of the MongoDB replica set').choices(['1', '3']).default('1'),
@@ -79,6 +81,7 @@ function startCommand(): Command {
       mongoMembers: flags.mongoMembers === '3' ? 3 : 1,
       detach: flags.detach === true,
       fresh: flags.fresh === true,
+      observe: flags.observe === true,
     });
   });
 }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { statOf } from '../process/process-identity.js';
 import { existingServersFrom } from '../servers/start-servers.js';
+import { observe } from './observe.js';
 import { Stack } from '../stack.js';
 import { StackError } from '../stack-error.js';
 import { readState, removeState, startingState, stateOf, type StackState, writeState } from '../state-file.js';
@@ -19,6 +20,8 @@ export interface StartOptions {
   readonly detach: boolean;
   /** Forgets all data of earlier starts first. */
   readonly fresh: boolean;
+  /** A Prometheus beside the fleet, where one can be had. */
+  readonly observe: boolean;
 }
 
 export async function start(options: StartOptions): Promise<number> {
@@ -46,7 +49,7 @@ function passedOn(): Record<string, string | undefined> {
   );
 }
 
-async function startInForeground({ dir, ports, mongoMembers }: StartOptions): Promise<number> {
+async function startInForeground({ dir, ports, mongoMembers, observe: observed }: StartOptions): Promise<number> {
   const since = startingState();
   writeState(dir, since);
   const stopping = stopSignal();
@@ -66,9 +69,13 @@ async function startInForeground({ dir, ports, mongoMembers }: StartOptions): Pr
         writeState(dir, stateOf(changed, status, since));
       },
     });
+    await using prometheus = observed
+      ? await observe(stack, { port: ports.http + PROMETHEUS_OFFSET, report: say })
+      : undefined;
     status = 'running';
     writeState(dir, stateOf(stack, status, since));
     console.log(usageOf(stateOf(stack, status, since), dir));
+    if (prometheus !== undefined) console.log(`Prometheus, with the rules of the fleet: ${prometheus.url}\n`);
     await stopping.requested;
     status = 'stopping';
     writeState(dir, stateOf(stack, status, since));
@@ -95,6 +102,8 @@ interface StopSignal {
   unlessAskedTwice(stack: Stack): Promise<void>;
 }
 
+/** From the first port of the internal HTTP. */
+const PROMETHEUS_OFFSET = 90;
 const PARENT_CHECK_MS = 500;
 
 function stopSignal(): StopSignal {
@@ -147,12 +156,13 @@ function ancestry(): string {
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /** Starts a launcher in a session of its own, shows what it says until the stack is ready, and leaves it alone. */
-async function startDetached({ dir, ports, mongoMembers }: StartOptions): Promise<number> {
+async function startDetached({ dir, ports, mongoMembers, observe: observed }: StartOptions): Promise<number> {
   const logFile = path.join(dir, 'logs', 'launcher.log');
   mkdirSync(path.dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const portArgs = Object.entries(ports).flatMap(([kind, port]) => [`--${kind}-port`, String(port)]);
   const args = [MAIN, 'start', '--state-dir', dir, '--mongo-members', String(mongoMembers), ...portArgs];
+  if (observed) args.push('--observe');
   const launcher = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', log, log],

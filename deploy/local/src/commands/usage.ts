@@ -3,6 +3,11 @@ import colors from 'picocolors';
 import { PROJECT_ROOT } from '../project-root.js';
 import type { StackState } from '../state-file.js';
 
+const statusPagesOf = ({ processes }: StackState): string[] =>
+  processes.flatMap(({ name, httpPort }) =>
+    name.startsWith('edge-') && httpPort !== undefined ? [`http://127.0.0.1:${String(httpPort)}/status`] : [],
+  );
+
 /** How to use a stack that runs, for the end of `npm start`. */
 export function usageOf(state: StackState, dir: string): string {
   const shown = (file: string): string => path.relative(process.cwd(), file) || '.';
@@ -17,6 +22,7 @@ export function usageOf(state: StackState, dir: string): string {
     `  SMS codes    ${shown(state.smsOutbox ?? '')}`,
     `  API key      ${state.adminApiKey ?? ''} (every scope; refused in production)`,
     `  Logs         ${shown(path.join(dir, 'logs'))}`,
+    `  Status page  ${statusPagesOf(state).join('  ')}`,
     '',
     `Chat, each line in a shell of its own (register asks for the code: tail -n 1 ${shown(state.smsOutbox ?? '')}):`,
     `  ${command(`npx godwit${option} --profile alice register --phone +12025550101 --name alice`)}`,

@@ -56,14 +56,14 @@ export function cacheFolder(): string {
   return path.join(root, 'servers');
 }
 
-async function findOnPath(name: string): Promise<string | undefined> {
+export async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env['PATH'] ?? '').split(path.delimiter)) {
     if (folder !== '' && (await isExecutable(path.join(folder, name)))) return path.join(folder, name);
   }
   return undefined;
 }
 
-async function isExecutable(file: string): Promise<boolean> {
+export async function isExecutable(file: string): Promise<boolean> {
   try {
     await access(file, constants.X_OK);
     return true;
@@ -131,7 +131,7 @@ async function python(args: readonly string[], { signal }: Acquisition): Promise
   }
 }
 
-function lastLine(text: string): string {
+export function lastLine(text: string): string {
   return text.trim().split('\n').at(-1)?.trim() ?? text;
 }
 
