@@ -67,12 +67,14 @@ export const edgeObserver = (metrics: Metrics): EdgeObserver => {
   const frames = metrics.counter(edgeFrames);
   const sendSeconds = metrics.histogram(edgeSendSeconds);
   const refusals = metrics.counter(edgeRefusals);
+  // Those that burn the error budget are there with 0: a rate doesn't see the event that a series begins with.
+  for (const reason of ['UNAVAILABLE', 'OVERLOADED', 'INTERNAL']) refusals.labels({ reason });
   const deliveries = metrics.counter(edgeDeliveries);
   const syncSeconds = metrics.histogram(edgeSyncSeconds);
   const finds = metrics.counter(edgeRecheckFinds);
   const calls = metrics.counter(edgeCalls);
   const closes = metrics.counter(edgeCloses);
-  const kinds = new Map<string, CounterChild>();
+  const kinds = new Map<string, CounterChild>([['malformed', frames.labels({ kind: 'malformed' })]]);
   return {
     admission: timedAdmission(metrics),
     closed: (code) => {

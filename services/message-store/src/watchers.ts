@@ -27,10 +27,15 @@ export class Watchers {
   readonly #life: Lifecycle;
   readonly #metrics: Metrics;
   readonly #loggedAt = new Map<string, number>();
+  // There with 0 from the start: an alarm on the first of them needs the value before it.
+  readonly #holes;
+  readonly #orders;
 
   constructor(life: Lifecycle, metrics: Metrics) {
     this.#life = life;
     this.#metrics = metrics;
+    this.#holes = metrics.counter(storeHoles);
+    this.#orders = metrics.counter(storeOrders);
   }
 
   get lanes(): Pick<AppendLanesOptions, 'troubled' | 'acked' | 'onBatch'> {
@@ -109,12 +114,12 @@ export class Watchers {
   }
 
   hole(conversationId: string): void {
-    this.#metrics.counter(storeHoles).inc();
+    this.#holes.inc();
     this.#life.logger.error({ conversationId }, 'a document above the floor is missing');
   }
 
   ordered(): void {
-    this.#metrics.counter(storeOrders).inc();
+    this.#orders.inc();
   }
 
   unconfirmed(conversations: number): void {

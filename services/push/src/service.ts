@@ -136,5 +136,10 @@ const openBus = (config: PushConfig, life: Lifecycle, metrics: Metrics): Bus => 
 const defaultProviders = ({ logProvider }: PushConfig, { logger }: Lifecycle): Providers =>
   new Map(logProvider ? [['log', createLogProvider(logger)] as const] : []);
 
-const openProviders = (providers: Providers, metrics: Metrics): Providers =>
-  new Map([...providers].map(([name, provider]) => [name, timeProvider(name, provider, metrics)]));
+const openProviders = (providers: Providers, metrics: Metrics): Providers => {
+  // There with 0: a rate doesn't see the event that a series begins with.
+  for (const provider of providers.keys()) {
+    for (const outcome of ['SENT', 'FAILED'] as const) metrics.counter(pushOutcomes).labels({ provider, outcome });
+  }
+  return new Map([...providers].map(([name, provider]) => [name, timeProvider(name, provider, metrics)]));
+};

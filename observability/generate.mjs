@@ -1,0 +1,53 @@
+// Makes the rules and dashboards of this folder from slo.mjs, alerts.mjs and dashboards.mjs; `--check` says what isn't fresh.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { alertGroups } from './alerts.mjs';
+import { dashboards } from './dashboards.mjs';
+import { recordingGroups } from './slo.mjs';
+
+const ROOT = path.dirname(fileURLToPath(import.meta.url));
+
+// JSON is YAML, but nobody likes to read rules in it.
+const scalar = (value) => (typeof value === 'string' ? JSON.stringify(value) : String(value));
+const lines = (record, indent) =>
+  Object.entries(record).flatMap(([key, value]) =>
+    typeof value === 'object'
+      ? [`${indent}${key}:`, ...lines(value, `${indent}  `)]
+      : key === 'expr'
+        ? [`${indent}expr: |-`, ...value.split('\n').map((line) => `${indent}  ${line}`)]
+        : [`${indent}${key}: ${scalar(value)}`],
+  );
+const rule = (record) => lines(record, '        ').join('\n').replace('        ', '      - ');
+const rulesFile = (groups) =>
+  [
+    '# Made by observability/generate.mjs; edit slo.mjs and alerts.mjs instead.',
+    'groups:',
+    ...groups.map(({ name, rules }) => [`  - name: ${name}`, '    rules:', ...rules.map(rule)].join('\n')),
+    '',
+  ].join('\n');
+
+const files = {
+  'rules/recording.yml': rulesFile(recordingGroups),
+  'rules/alerts.yml': rulesFile(alertGroups),
+  ...Object.fromEntries(
+    dashboards.map((dashboard) => [`dashboards/${dashboard.uid}.json`, JSON.stringify(dashboard, undefined, 2)]),
+  ),
+};
+
+let stale = 0;
+for (const [name, text] of Object.entries(files)) {
+  const file = path.join(ROOT, name);
+  const formatted = await format(text, { ...(await resolveConfig(file)), filepath: file });
+  if (existsSync(file) && readFileSync(file, 'utf8') === formatted) continue;
+  stale += 1;
+  if (process.argv.includes('--check'))
+    console.error(`observability/${name} is not fresh: node observability/generate.mjs`);
+  else {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, formatted);
+    console.log(`observability/${name}`);
+  }
+}
+if (process.argv.includes('--check') && stale > 0) process.exitCode = 1;
