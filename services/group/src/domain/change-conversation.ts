@@ -58,7 +58,7 @@ export class ConversationChanges {
     const { directory, facts, observations } = this.#options;
     const { conversationId, isNew = false } = request;
     // Whoever asks again after its deadline would else have every change decided several times.
-    request.signal?.throwIfAborted();
+    if (request.signal?.aborted === true) throw givenUp();
     let current = await directory.load(conversationId, { storedOnly: isNew });
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (request.signal?.aborted === true) throw givenUp();
