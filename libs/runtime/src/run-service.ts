@@ -16,8 +16,8 @@ export interface RunServiceOptions<C extends BaseConfig> {
 const EXIT_CONFIG = 78;
 /** A process that has stopped but is held by some handle is given this long. */
 const LINGER_MS = 2_000;
-/** Its last words may take this long to be written: the machine may be what holds it. */
-const FLUSH_MS = 2_000;
+/** The log is written by another thread, and pino's flush does not wait for it: last words are given this long. */
+const LAST_WORDS_MS = 1_000;
 
 /**
  * The life of a service process: configuration, start, SIGTERM or SIGINT (or a fatal error), ordered stop, exit code.
@@ -74,12 +74,10 @@ const loadOrReport = <C>(load: () => C): C | undefined => {
 
 // Node ends by itself once nothing is left to wait for. If something is, say what, and don't become a zombie.
 const leave = ({ logger }: Lifecycle): void => {
-  const kill = (): void => {
-    process.kill(process.pid, 'SIGKILL');
-  };
   setTimeout(() => {
     logger.error({ held: process.getActiveResourcesInfo() }, 'still held after stopping, killing this process');
-    logger.flush(kill);
-    setTimeout(kill, FLUSH_MS);
+    setTimeout(() => {
+      process.kill(process.pid, 'SIGKILL');
+    }, LAST_WORDS_MS);
   }, LINGER_MS).unref();
 };
