@@ -58,10 +58,10 @@ export class ConversationChanges {
     const { directory, facts, observations } = this.#options;
     const { conversationId, isNew = false } = request;
     // Whoever asks again after its deadline would else have every change decided several times.
-    if (request.signal?.aborted === true) throw givenUp();
+    goOnFor(request);
     let current = await directory.load(conversationId, { storedOnly: isNew });
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (request.signal?.aborted === true) throw givenUp();
+      goOnFor(request);
       const { change, answer } = await request.decide(current);
       if (change === undefined) return answer(current);
       const outcome = await this.#append(request, current, change);
@@ -93,5 +93,8 @@ export class ConversationChanges {
   }
 }
 
-const givenUp = (): Refusal =>
-  new Refusal('unavailable', 'GIVEN_UP', { message: 'the caller has gone before its change was decided' });
+/** @throws Refusal when the caller has gone */
+const goOnFor = ({ signal }: Pick<ConversationChange<unknown>, 'signal'>): void => {
+  if (signal?.aborted !== true) return;
+  throw new Refusal('unavailable', 'GIVEN_UP', { message: 'the caller has gone before its change was decided' });
+};
