@@ -92,11 +92,14 @@ describe('on a server that is there', () => {
     const bus = connect({ url: url(), namespace, streams: [PUSH] });
     const abort = new AbortController();
     const done: string[] = [];
+    const atWork = new Set<string>();
     const workers = ['w0', 'w1'].map((worker) =>
       connect({ url: url(), namespace }).consume(
         PUSH,
         async ({ payload, subject, delivery, storedAt }) => {
-          await delay(2);
+          // One that is up first must not do it all.
+          atWork.add(worker);
+          await waitFor(() => atWork.size === 2);
           expect(delivery).toBe(1);
           expect(Math.abs(storedAt - Date.now())).toBeLessThan(60_000);
           done.push(`${worker} ${subject} ${text(payload)}`);
