@@ -58,7 +58,7 @@ const TICK_MS = 250;
 const DEADLINE_TICK_MS = 1_000;
 const SILENCE_CHECK_MS = 5_000;
 const FAILED_SYNC_RETRY_MS = 1_000;
-const LAG = { everyMs: 50, targetMs: 100, looks: 3 };
+const LAG = { everyMs: 50, targetMs: 100, looks: 8 };
 
 const termsOf = ({ limits, rates, publicUrls }: EdgeConfig): WelcomeTerms => ({
   heartbeatMs: limits.heartbeatMs,

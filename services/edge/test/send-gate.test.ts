@@ -8,7 +8,7 @@ const gated = () => {
   /** Nothing came through faster than this in a whole window. */
   const slow = (node: string, tookMs: number): void => {
     gate.stored(node, tookMs);
-    world.now += 100;
+    world.now += 1_000;
   };
   return { world, gate, slow };
 };

@@ -8,8 +8,8 @@ export interface SendGateOptions {
   readonly isBehind: () => boolean;
 }
 
-/** Below what anybody waits for patiently, above what a store needs on a bad day. */
-const SOJOURN = { targetMs: 400, windowMs: 100 };
+/** Below what anybody waits for patiently, above what a store needs on a bad day; a burst of a second is let through. */
+const SOJOURN = { targetMs: 400, windowMs: 1_000 };
 /** Fewer than this without an outcome are no queue, however long they take. */
 const MIN_QUEUE = 64;
 /** A router that refuses has enough to do; for this long its next refusals are said here. */
