@@ -36,11 +36,10 @@ export class Gatherer<Q, A> {
       maxInFlight: CALLS_AT_A_TIME,
       flush: async (asked) => {
         const answers = await ask(asked.map(({ question }) => question));
-        asked.forEach(({ resolve, reject }, index) => {
-          const answer = answers[index];
-          if (answer === undefined) reject(new Error(`${name}: fewer answers than questions`));
-          else resolve(answer);
-        });
+        for (const [index, answer] of answers.entries()) asked[index]?.resolve(answer);
+        for (const { reject } of asked.slice(answers.length)) {
+          reject(new Error(`${name}: fewer answers than questions`));
+        }
       },
       onError: (error, asked) => {
         for (const { reject } of asked) reject(error);

@@ -109,6 +109,12 @@ export type Newest = Pick<MessageDocument, 'conversationId' | 'seq' | 'membershi
 
 export const NEWEST_FIELDS = { _id: 0, conversationId: 1, seq: 1, membershipVersion: 1, serverTime: 1 } as const;
 
+/** The head by the newest message alone. */
+export const toStoredHead = (newest: Newest | undefined): Omit<Head, 'retention'> | undefined =>
+  newest === undefined
+    ? undefined
+    : { seq: newest.seq, membershipVersion: newest.membershipVersion, serverTimeMs: newest.serverTime.getTime() };
+
 /** The higher of both in all: each may be behind the other (raised late; purged). */
 export const toHead = (newest: Newest | undefined, record: ConversationRecord | undefined): Head =>
   newest === undefined && record === undefined

@@ -1,5 +1,5 @@
 import { Gatherer } from '@godwit/runtime/gatherer';
-import type { AnyBulkWriteOperation, Collection, Db } from 'mongodb';
+import type { AnyBulkWriteOperation, Collection, Db, Document } from 'mongodb';
 import type { Head } from '../domain/head-cache.js';
 import type { GoneReason } from '../domain/message.js';
 import type { ConversationRecord } from '../domain/message-log.js';
@@ -7,7 +7,7 @@ import type { ReapableMessage } from '../domain/plan-reaping.js';
 import type { Floor, ReapStore, SeqRange } from '../domain/reaper.js';
 import { TOMBSTONE_MS, type Retention } from '../domain/retention.js';
 import { conversations, messages, type ConversationDocument, type MessageDocument } from './collections.js';
-import { REAPABLE_FIELDS, toReapable, type Newest } from './mapping.js';
+import { REAPABLE_FIELDS, toReapable, toStoredHead } from './mapping.js';
 import type { HeadReader } from './head-reader.js';
 
 type StoredHead = Omit<Head, 'retention'>;
@@ -16,10 +16,6 @@ type StoredHead = Omit<Head, 'retention'>;
 const MAX_TOGETHER = 64;
 /** Those whose messages are read: each with as many as the reaper takes at a time, at worst. */
 const MAX_WINDOWS = 16;
-
-interface Found<T> {
-  readonly found: T;
-}
 
 interface Window {
   readonly conversationId: string;
@@ -30,8 +26,6 @@ interface Window {
 type ConversationWrite = AnyBulkWriteOperation<ConversationDocument>;
 type MessageWrite = AnyBulkWriteOperation<MessageDocument>;
 
-const DONE = true;
-
 /**
  * The `conversations` collection, and what the reaper does to `messages`. It visits many conversations side by side, and
  * what it asks and writes for them in the same step is one command.
@@ -39,12 +33,12 @@ const DONE = true;
 export class MongoConversations implements ReapStore {
   readonly #conversations: Collection<ConversationDocument>;
   readonly #messages: Collection<MessageDocument>;
-  readonly #records: Gatherer<string, Found<ConversationRecord | undefined>>;
-  readonly #newest: Gatherer<string, Found<StoredHead | undefined>>;
+  readonly #records: Gatherer<string, ConversationRecord | undefined>;
+  readonly #newest: Gatherer<string, StoredHead | undefined>;
   readonly #windows: Gatherer<Window, readonly ReapableMessage[]>;
   readonly #early: Gatherer<{ conversationId: string; nowMs: number; limit: number }, readonly ReapableMessage[]>;
-  readonly #messageWrites: Gatherer<MessageWrite, typeof DONE>;
-  readonly #conversationWrites: Gatherer<ConversationWrite, typeof DONE>;
+  readonly #messageWrites: Gatherer<MessageWrite, void>;
+  readonly #conversationWrites: Gatherer<ConversationWrite, void>;
 
   constructor(db: Db, heads: HeadReader) {
     const together = { maxQuestions: MAX_TOGETHER };
@@ -55,7 +49,7 @@ export class MongoConversations implements ReapStore {
       name: 'records to reap',
       ask: async (ids) => {
         const records = await heads.records(ids);
-        return ids.map((id) => ({ found: records.get(id) }));
+        return ids.map((id) => records.get(id));
       },
     });
     this.#newest = new Gatherer({
@@ -63,7 +57,7 @@ export class MongoConversations implements ReapStore {
       name: 'heads to reap',
       ask: async (ids) => {
         const newest = await heads.newestOf(ids);
-        return ids.map((id) => ({ found: toStoredHead(newest.get(id)) }));
+        return ids.map((id) => toStoredHead(newest.get(id)));
       },
     });
     this.#windows = new Gatherer({
@@ -72,30 +66,16 @@ export class MongoConversations implements ReapStore {
       ask: (windows) => this.#readWindows(windows),
     });
     this.#early = new Gatherer({ ...together, name: 'early expiries', ask: (asked) => this.#readEarly(asked) });
-    this.#messageWrites = new Gatherer({
-      ...together,
-      name: 'payloads to remove',
-      ask: async (writes) => {
-        await this.#messages.bulkWrite([...writes], { ordered: false });
-        return writes.map(() => DONE);
-      },
-    });
-    this.#conversationWrites = new Gatherer({
-      ...together,
-      name: 'floors to raise',
-      ask: async (writes) => {
-        await this.#conversations.bulkWrite([...writes], { ordered: false });
-        return writes.map(() => DONE);
-      },
-    });
+    this.#messageWrites = writesTo(this.#messages, 'payloads to remove');
+    this.#conversationWrites = writesTo(this.#conversations, 'floors to raise');
   }
 
-  async conversation(conversationId: string): Promise<ConversationRecord | undefined> {
-    return (await this.#records.ask(conversationId)).found;
+  conversation(conversationId: string): Promise<ConversationRecord | undefined> {
+    return this.#records.ask(conversationId);
   }
 
-  async newest(conversationId: string): Promise<StoredHead | undefined> {
-    return (await this.#newest.ask(conversationId)).found;
+  newest(conversationId: string): Promise<StoredHead | undefined> {
+    return this.#newest.ask(conversationId);
   }
 
   /** Raises stored heads after appends. */
@@ -204,6 +184,16 @@ export class MongoConversations implements ReapStore {
   }
 }
 
+const writesTo = <T extends Document>(collection: Collection<T>, name: string) =>
+  new Gatherer<AnyBulkWriteOperation<T>, void>({
+    name,
+    maxQuestions: MAX_TOGETHER,
+    ask: async (writes) => {
+      await collection.bulkWrite([...writes], { ordered: false });
+      return writes.map(() => undefined);
+    },
+  });
+
 const byConversation = (
   asked: readonly { conversationId: string }[],
   found: readonly MessageDocument[],
@@ -213,11 +203,6 @@ const byConversation = (
   for (const document of found) messages.get(document.conversationId)?.push(toReapable(document));
   return asked.map(({ conversationId }) => messages.get(conversationId) ?? []);
 };
-
-const toStoredHead = (newest: Newest | undefined): StoredHead | undefined =>
-  newest === undefined
-    ? undefined
-    : { seq: newest.seq, membershipVersion: newest.membershipVersion, serverTimeMs: newest.serverTime.getTime() };
 
 const headFields = ({ seq, membershipVersion, serverTimeMs }: StoredHead) => ({
   headSeq: seq,

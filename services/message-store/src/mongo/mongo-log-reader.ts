@@ -4,7 +4,7 @@ import { KIND, type LoggedMessage, type MessagePlace } from '../domain/message.j
 import type { ConversationRecord, LogReader, LogScan } from '../domain/message-log.js';
 import { messages, type MessageDocument } from './collections.js';
 import type { HeadReader } from './head-reader.js';
-import { LOGGED_FIELDS, toLogged } from './mapping.js';
+import { LOGGED_FIELDS, toLogged, toStoredHead } from './mapping.js';
 
 const READ_TIMEOUT_MS = 5_000;
 const MAX_BATCH = 513;
@@ -23,10 +23,7 @@ export class MongoLogReader implements LogReader {
   }
 
   async newest(conversationId: string): Promise<Omit<Head, 'retention'> | undefined> {
-    const newest = await this.#heads.newest(conversationId);
-    if (newest === undefined) return undefined;
-    const { seq, membershipVersion, serverTime } = newest;
-    return { seq, membershipVersion, serverTimeMs: serverTime.getTime() };
+    return toStoredHead(await this.#heads.newest(conversationId));
   }
 
   async firstSince(conversationId: string, timeMs: number): Promise<number | undefined> {

@@ -14,16 +14,16 @@ const CALL = { deadlineMs: 3_000, idempotent: true } as const;
 export const createDeviceDirectory = (
   accounts: Pick<NodePool<typeof AccountServiceService>, 'callAny'>,
 ): DeviceDirectory => {
-  const asked = new Gatherer<string, { readonly deviceIds: readonly string[] | undefined }>({
+  const asked = new Gatherer<string, readonly string[] | undefined>({
     name: 'devices to push to',
     maxQuestions: USERS_PER_CALL,
     ask: async (userIds) => {
       const { users } = await accounts.callAny('getUserDevices', { userIds: [...new Set(userIds)] }, CALL);
       const found = new Map(users.map(({ userId, deviceIds }) => [userId, deviceIds]));
-      return userIds.map((userId) => ({ deviceIds: found.get(userId) }));
+      return userIds.map((userId) => found.get(userId));
     },
   });
-  return { devicesOf: async (userId) => (await asked.ask(userId)).deviceIds };
+  return { devicesOf: (userId) => asked.ask(userId) };
 };
 
 export const createPresenceOfDevices = (

@@ -47,7 +47,7 @@ export class SyncQuestions {
   readonly #reads: SharedReads;
   readonly #heads: Gatherer<readonly string[], ReadonlyMap<string, Head>>;
   readonly #cursors: Gatherer<CursorQuery, ReadonlyMap<string, number>>;
-  readonly #devices: Gatherer<DeviceKey, { readonly at: number }>;
+  readonly #devices: Gatherer<DeviceKey, number>;
   readonly #ofUsers: Gatherer<string, readonly UserConversation[] | 'alone'>;
   readonly #marks: Gatherer<MarksQuestion, MarksOf>;
 
@@ -76,7 +76,7 @@ export class SyncQuestions {
       maxQuestions: MAX_SYNCS,
       ask: async (keys) => {
         const found = await devices.registeredAt(keys);
-        return keys.map(({ deviceId }) => ({ at: found.get(deviceId) ?? 0 }));
+        return keys.map(({ deviceId }) => found.get(deviceId) ?? 0);
       },
     });
     this.#ofUsers = new Gatherer({
@@ -97,15 +97,15 @@ export class SyncQuestions {
   }
 
   /** 0: it isn't known. */
-  async registeredAt(key: DeviceKey): Promise<number> {
-    return (await this.#devices.ask(key)).at;
+  registeredAt(key: DeviceKey): Promise<number> {
+    return this.#devices.ask(key);
   }
 
   async conversations(page: PageOf): Promise<UserConversationsPage> {
-    const { ofUser } = this.#options.conversations;
-    if (page.pageToken !== '') return ofUser.call(this.#options.conversations, page);
+    const source = this.#options.conversations;
+    if (page.pageToken !== '') return source.ofUser(page);
     const all = await this.#ofUsers.ask(page.userId);
-    if (all === 'alone' || all.length > page.pageSize) return ofUser.call(this.#options.conversations, page);
+    if (all === 'alone' || all.length > page.pageSize) return source.ofUser(page);
     return { conversations: all, nextPageToken: '' };
   }
 
