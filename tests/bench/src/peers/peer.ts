@@ -1,5 +1,4 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
+import { cacheFolder } from '@godwit/local-stack/servers/acquire-server';
 import type { System } from '../generator/commands.js';
 import type { NamedPid } from '../process-usage.js';
 
@@ -18,7 +17,5 @@ export class PeerMissing extends Error {
   override readonly name = 'PeerMissing';
 }
 
-/** `$GODWIT_CACHE/peers`, or `~/.cache/godwit/peers`: shared by all clones on a machine. */
-export function peersFolder(): string {
-  return path.join(process.env['GODWIT_CACHE'] ?? path.join(homedir(), '.cache', 'godwit'), 'peers');
-}
+/** Shared by all clones on a machine. */
+export const peersFolder = (): string => cacheFolder('peers');
