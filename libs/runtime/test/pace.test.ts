@@ -1,33 +1,37 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import { waitFor } from '@godwit/testkit/wait-for';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Pace } from '../src/pace.js';
 
 describe('Pace', () => {
-  it('flushes once for a turn, and does not hold back what is alone', async () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout', 'performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('flushes once for a turn, and does not hold back what is alone', () => {
     let flushed = 0;
     const pace = new Pace({ gapMs: 60_000, flush: () => flushed++ });
     pace.request();
     pace.request();
     expect(flushed).toBe(0);
-    await turn();
+    vi.advanceTimersByTime(0);
     expect(flushed).toBe(1);
   });
 
-  it('gathers what comes within the gap', async () => {
-    const at: number[] = [];
-    const startedAt = performance.now();
-    const pace = new Pace({ gapMs: 30, flush: () => at.push(performance.now()) });
+  it('gathers what comes within the gap', () => {
+    let flushed = 0;
+    const pace = new Pace({ gapMs: 30, flush: () => flushed++ });
     pace.request();
-    await turn();
+    vi.advanceTimersByTime(0);
     pace.request();
-    await turn();
+    vi.advanceTimersByTime(20);
     pace.request();
-    expect(at).toHaveLength(1);
-    await waitFor(() => at.length === 2);
-    // A timer may round down to the millisecond.
-    expect((at[1] ?? 0) - startedAt).toBeGreaterThanOrEqual(29);
-    await turn();
-    expect(at).toHaveLength(2);
+    vi.advanceTimersByTime(9);
+    expect(flushed).toBe(1);
+    vi.advanceTimersByTime(1);
+    expect(flushed).toBe(2);
+    vi.advanceTimersByTime(60_000);
+    expect(flushed).toBe(2);
   });
 });

@@ -60,9 +60,7 @@ describe('append', () => {
     expect(Buffer.from(document?.bodyHash ?? [])).toEqual(hashOf('one'));
     expect(Buffer.from(document?.envelope ?? []).toString()).toBe('envelope of one');
     expect(document?.purgeAt).toBeUndefined();
-    await waitFor(async () => (await conversations.in(store.mongo.db).findOne({ conversationId }))?.headSeq === 2, {
-      timeoutMs: 1_000,
-    });
+    await waitFor(async () => (await conversations.in(store.mongo.db).findOne({ conversationId }))?.headSeq === 2);
   });
 
   it('takes 5,000 messages of one conversation in a burst, dense and in the order sent', async () => {

@@ -170,7 +170,7 @@ describe('one replica', () => {
     await registered(edge, { ...phone, handle: 1 });
     edge.kill();
     await edgeOf(fleet, { node: 'session-0', edgeId: 'edge-0', incarnation: 'i2' });
-    await waitFor(async () => (await handles(fleet, 'session-0', phone.userId)).length === 0, { timeoutMs: 1_000 });
+    await waitFor(async () => (await handles(fleet, 'session-0', phone.userId)).length === 0, { timeoutMs: 3_000 });
   });
 
   it('refuses bad requests and says which field', async () => {
