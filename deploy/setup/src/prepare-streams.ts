@@ -1,5 +1,5 @@
 import { ensureStreams } from '@godwit/bus/ensure-streams';
-import { ACCOUNT, GROUP, PUSH } from '@godwit/bus/streams';
+import { ACCOUNT, EVENTS, GROUP, PUSH } from '@godwit/bus/streams';
 import { retry } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -16,7 +16,7 @@ const CALL_MS = 5_000;
 
 /** Makes all streams of the fleet, with as many copies as are configured. */
 export const prepareStreams = async (plan: StreamPlan, logger: Logger): Promise<void> => {
-  const streams = [PUSH, ACCOUNT, GROUP];
+  const streams = [PUSH, ACCOUNT, GROUP, EVENTS];
   const make = async (): Promise<void> => {
     const connection = await connect({ servers: plan.natsUrl.split(','), name: 'setup', timeout: CALL_MS });
     try {

@@ -20,7 +20,7 @@ afterAll(async () => {
   await mongo.close();
   const nats = await connect({ servers: natsUrl });
   const manager = await jetstreamManager(nats);
-  for (const name of ['PUSH', 'ACCOUNT', 'GROUP']) await manager.streams.delete(`${namespace}_${name}`);
+  for (const name of ['PUSH', 'ACCOUNT', 'GROUP', 'EVENTS']) await manager.streams.delete(`${namespace}_${name}`);
   await nats.close();
 });
 

@@ -3,6 +3,7 @@
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 const MIB = 1024 * 1024;
 
 export interface StreamDeclaration {
@@ -45,5 +46,15 @@ export const GROUP: StreamDeclaration = {
   keeps: 'facts',
   maxAgeMs: 24 * HOUR_MS,
   maxBytes: 32 * MIB,
+  dedupeMs: 2 * MINUTE_MS,
+};
+
+/** What happened to messages and sessions, for traces and analytics. When full the oldest goes. */
+export const EVENTS: StreamDeclaration = {
+  name: 'EVENTS',
+  subjects: ['events.*.*'],
+  keeps: 'facts',
+  maxAgeMs: 7 * DAY_MS,
+  maxBytes: 64 * MIB,
   dedupeMs: 2 * MINUTE_MS,
 };

@@ -57,3 +57,15 @@ export const accountAll: StoredSubject = stored('account.>');
 export const groupMembership = (conversationId: string): StoredSubject =>
   stored(`group.membership.${token(conversationId)}`);
 export const groupMemberships: StoredSubject = stored('group.membership.*');
+
+// --- stream EVENTS: what happened to messages and sessions ---
+
+/** A trace reads one of so many parts of the stream. Changing it hides the facts of the last seven days from traces. */
+export const EVENT_SLOTS = 32;
+
+/** FactBatch: what a replica of the service noticed of one slot. */
+export const eventsOf = (service: string, slot: number): StoredSubject =>
+  stored(`events.${token(service)}.${token(String(slot))}`);
+/** FactBatch of all services. */
+export const eventsInSlot = (slot: number): StoredSubject => stored(`events.*.${token(String(slot))}`);
+export const eventsAll: StoredSubject = stored('events.*.*');
