@@ -9,6 +9,7 @@ import { BusUnavailable } from './bus-unavailable.js';
 import { consume, type ConsumeOptions, type Consumption, type JobHandler } from './consume.js';
 import { ensureStreams } from './ensure-streams.js';
 import { subjectName } from './naming.js';
+import { readBack, type ReadBack, type ReadBackOptions } from './read-back.js';
 import type { StreamDeclaration } from './streams.js';
 import type { CoreSubject, StoredSubject } from './subjects.js';
 
@@ -142,6 +143,20 @@ export class Bus {
   consume(stream: StreamDeclaration, handler: JobHandler, options: ConsumeOptions): Consumption {
     const { namespace, logger, metrics } = this.#options;
     return consume({ connection: this.#connection, namespace, stream, handler, options, logger, metrics });
+  }
+
+  /**
+   * Reads what a stream of facts has kept.
+   * @throws BusUnavailable
+   */
+  async readBack(options: ReadBackOptions): Promise<ReadBack> {
+    const connection = this.#connection.current;
+    if (connection === undefined) throw new BusUnavailable(new Error('not connected'));
+    try {
+      return await readBack(connection, this.#options.namespace, options);
+    } catch (error) {
+      throw new BusUnavailable(error);
+    }
   }
 
   async close(): Promise<void> {

@@ -104,6 +104,12 @@ export const busWaitSeconds = histogram({
   buckets: WAIT_BUCKETS,
 });
 
+export const eventsFacts = counter({
+  name: 'godwit_events_facts_total',
+  help: 'Facts for the stream EVENTS, by outcome (recorded; dropped: NATS was away, or there were too many)',
+  labels: { outcome: ['recorded', 'dropped'] },
+});
+
 // --- MongoDB ---
 export const mongoConnections = gauge({
   name: 'godwit_mongo_connections',

@@ -1,5 +1,6 @@
 import { connectBus, type Bus } from '@godwit/bus/bus';
-import { ACCOUNT, PUSH } from '@godwit/bus/streams';
+import { ACCOUNT, EVENTS, PUSH } from '@godwit/bus/streams';
+import { EventRecorder } from '@godwit/events/event-recorder';
 import { ensureIndexes } from '@godwit/mongo/collection';
 import { connectMongo, type Mongo } from '@godwit/mongo/connect';
 import { AccountServiceService } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
@@ -29,6 +30,7 @@ import { PUSH_SCOPES, pushHandlers } from './grpc/push-handlers.js';
 import { PUSH_COLLECTIONS } from './mongo/collections.js';
 import { createOutcomeLog } from './mongo/outcome-log.js';
 import { createTokenStore } from './mongo/token-store.js';
+import { withPushFacts } from './nats/push-facts.js';
 import { createLogProvider } from './providers/log-provider.js';
 import { timeProvider } from './providers/timed-provider.js';
 
@@ -58,6 +60,10 @@ export const startPush = async (
   const tokens = createTokenStore(mongo.db, systemClock);
   const outcomes = createOutcomeLog(mongo.db, logger);
   life.onStop('drain', 'outcomes', () => outcomes.drained());
+  // Not part of readiness: without NATS no wakes come, but tokens are registered as before.
+  const bus = openBus(config, life, metrics);
+  const recorder = new EventRecorder({ bus, service: 'push', origin: config.node, metrics });
+  life.onStop('close', 'events', () => recorder.stop());
   const connect = connector(config, life, metrics);
   const accounts = connect(AccountServiceService, config.accounts);
   const collapser = new WakeCollapser({
@@ -65,7 +71,7 @@ export const startPush = async (
     dispatch: dispatchWake({
       clock: systemClock,
       tokens,
-      outcomes,
+      outcomes: withPushFacts(outcomes, recorder),
       providers: openProviders(overrides.providers ?? defaultProviders(config, life), metrics),
       devices: createDeviceDirectory(accounts),
       presence: createPresenceOfDevices(connect(SessionServiceService, config.sessions)),
@@ -77,8 +83,6 @@ export const startPush = async (
       },
     }),
   });
-  // Not part of readiness: without NATS no wakes come, but tokens are registered as before.
-  const bus = openBus(config, life, metrics);
   followRevocations(bus, tokens, logger);
   const consumption = consumeWakes({ bus, collapser, logger, signal });
   life.onStop('drain', 'wakes', async () => {
@@ -126,7 +130,7 @@ const connector =
 
 const openBus = (config: PushConfig, life: Lifecycle, metrics: Metrics): Bus => {
   const { natsUrl: url, namespace, node: name, natsStreamReplicas: streamReplicas } = config;
-  const streams = [PUSH, ACCOUNT];
+  const streams = [PUSH, ACCOUNT, EVENTS];
   const bus = connectBus({ url, namespace, name, logger: life.logger, metrics, streams, streamReplicas });
   life.onStop('close', 'bus', () => bus.close());
   return bus;

@@ -15,6 +15,7 @@ import { Ingress } from './domain/ingress.js';
 import { KIND } from './domain/kind.js';
 import { MembershipChanges } from './domain/membership-changes.js';
 import { MergedMessages } from './domain/merged-messages.js';
+import type { MessageEvents } from './domain/message-events.js';
 import type {
   ConversationSource,
   CursorRaise,
@@ -54,6 +55,7 @@ export interface RouterPorts {
   readonly relations: RelationSource;
   readonly devices: DeviceSource;
   readonly wakes: WakeSink;
+  readonly events: MessageEvents;
 }
 
 export interface RulesOptions {
@@ -112,6 +114,7 @@ const createDelivery = ({ config, ports, telemetry, clock }: RulesOptions, knowl
     wake: (wake) => {
       wakes.add(wake);
     },
+    events: ports.events,
     clock,
     patienceMs: config.fanOut.patience,
   });
@@ -122,7 +125,7 @@ const createDelivery = ({ config, ports, telemetry, clock }: RulesOptions, knowl
 const CROWD_HOLD = { minMs: 2_000, maxMs: 4_000 };
 
 /** From a device's ack to the sender's tick. */
-const createMarks = ({ config, telemetry, clock }: RulesOptions, knowledge: Knowledge) => {
+const createMarks = ({ config, ports, telemetry, clock }: RulesOptions, knowledge: Knowledge) => {
   const receipts = new Receipts({
     ...knowledge,
     intervalMs: config.cursors.receiptInterval,
@@ -142,7 +145,13 @@ const createMarks = ({ config, telemetry, clock }: RulesOptions, knowledge: Know
     },
     onDropped: telemetry.dropped('cursors'),
   };
-  const cursors = new Cursors(common);
+  const cursors = new Cursors({
+    ...common,
+    // Not those of large groups: one message would be a fact for each of 10,000 members.
+    onRaised: (raises) => {
+      ports.events.raised(raises);
+    },
+  });
   const crowdCursors = new Cursors({ ...common, hold: { ...CROWD_HOLD, clock } });
   const deviceCursors = new DeviceCursors({
     ...knowledge,
@@ -209,7 +218,7 @@ interface Behind {
 
 /** Where what is to be stored comes in. */
 const createDoors = (
-  { config, clock }: RulesOptions,
+  { config, ports, clock }: RulesOptions,
   { knowledge, reminder, appender, stored, cursors, fanOut }: Behind,
 ) => ({
   ingress: new Ingress({
@@ -220,6 +229,7 @@ const createDoors = (
       stored.stored(item, appended, item.senderDeviceId);
       if (item.kind === KIND.seen) cursors.raise(seenBy(item));
     },
+    events: ports.events,
     clock,
     pendingFanOuts: () => fanOut.pending,
     isLagging: () => fanOut.isLagging,

@@ -1,5 +1,6 @@
 import { connectBus, type Bus } from '@godwit/bus/bus';
-import { PUSH } from '@godwit/bus/streams';
+import { EVENTS, PUSH } from '@godwit/bus/streams';
+import { EventRecorder } from '@godwit/events/event-recorder';
 import { newId } from '@godwit/ids/id';
 import { AccountServiceService } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
@@ -24,6 +25,7 @@ import { getReceipts } from './grpc/get-receipts.js';
 import { Links } from './grpc/link.js';
 import { sendMessage } from './grpc/send-message.js';
 import { setHistory } from './grpc/set-history.js';
+import { MessageFacts } from './nats/message-facts.js';
 import { pushWakes } from './nats/push-wakes.js';
 import { AccountDevices, AccountRelations } from './peers/account-relations.js';
 import { AppendLinks } from './peers/append-links.js';
@@ -50,6 +52,7 @@ interface Parts {
   readonly life: Lifecycle;
   readonly metrics: Metrics;
   readonly telemetry: Telemetry;
+  readonly clock: Clock;
 }
 
 /** Starts a router: first what it talks to, then its rules, then the doors. */
@@ -61,8 +64,8 @@ export const startRouter = async (
   const metrics = createMetrics({ service: 'router', node: config.node });
   const health = await startHealthServer({ listen: config.httpListen, metrics, life });
   const telemetry = createTelemetry(metrics, life.logger);
-  const parts: Parts = { config, life, metrics, telemetry };
   const clock = overrides.clock ?? systemClock;
+  const parts: Parts = { config, life, metrics, telemetry, clock };
   const bus = openBus(parts);
   const account = openPool(parts, AccountServiceService, config.peers.account);
   const real = createPorts(parts, bus, account);
@@ -80,9 +83,15 @@ export const startRouter = async (
 const openBus = ({ config, life, metrics }: Parts): Bus => {
   const { natsUrl: url, namespace, node: name, natsStreamReplicas: streamReplicas } = config;
   const { logger } = life;
-  const bus = connectBus({ url, namespace, name, logger, metrics, streams: [PUSH], streamReplicas });
+  const bus = connectBus({ url, namespace, name, logger, metrics, streams: [PUSH, EVENTS], streamReplicas });
   life.onStop('close', 'bus', () => bus.close());
   return bus;
+};
+
+const openRecorder = ({ config, life, metrics }: Parts, bus: Bus): EventRecorder => {
+  const recorder = new EventRecorder({ bus, service: 'router', origin: config.node, metrics });
+  life.onStop('close', 'events', () => recorder.stop());
+  return recorder;
 };
 
 const openPool = <D extends Definition>(
@@ -111,6 +120,7 @@ const createPorts = (parts: Parts, bus: Bus, account: NodePool<AccountServiceSer
     relations: new AccountRelations(account),
     devices: new AccountDevices(account),
     wakes: pushWakes(bus),
+    events: new MessageFacts(openRecorder(parts, bus), parts.clock),
   };
 };
 

@@ -18,6 +18,8 @@ export interface CursorsOptions {
   readonly hold?: { readonly minMs: number; readonly maxMs: number; readonly clock: Clock };
   readonly maxCursors: number;
   readonly onMoves: (moves: readonly MarkMove[]) => void;
+  /** The log has these now. */
+  readonly onRaised?: (raises: readonly CursorRaise[]) => void;
   readonly onAboveHead: (raise: CursorRaise, origin: CursorOrigin) => void;
   /** There was no room for it: the device's next ack, or its next sync, says it again. */
   readonly onDropped: () => void;
@@ -108,14 +110,20 @@ export class Cursors {
   async #flush(): Promise<void> {
     const waiting = this.#takeDue();
     if (waiting.size === 0) return;
-    const { moves, aboveHead, failed } = await this.#options.log.raiseCursors(
-      [...waiting.values()].map(({ raise }) => raise),
-    );
+    const raises = [...waiting.values()].map(({ raise }) => raise);
+    const { moves, aboveHead, failed } = await this.#options.log.raiseCursors(raises);
     for (const raise of failed) this.#merge({ raise, origin: waiting.get(keyOf(raise))?.origin, dueAt: 0 });
     for (const raise of aboveHead) {
       const origin = waiting.get(keyOf(raise))?.origin;
       if (origin !== undefined) this.#options.onAboveHead(raise, origin);
     }
     if (moves.length > 0) this.#options.onMoves(moves);
+    this.#options.onRaised?.(without(raises, [...failed, ...aboveHead]));
   }
 }
+
+const without = (raises: readonly CursorRaise[], others: readonly CursorRaise[]): readonly CursorRaise[] => {
+  if (others.length === 0) return raises;
+  const keys = new Set(others.map(keyOf));
+  return raises.filter((raise) => !keys.has(keyOf(raise)));
+};

@@ -2,6 +2,7 @@ import type { Clock } from '@godwit/runtime/clock';
 import { Sojourn } from '@godwit/runtime/sojourn';
 import type { ConversationView } from './conversation.js';
 import type { Conversations } from './conversations.js';
+import type { MessageEvents } from './message-events.js';
 import { MAX_HANDLES, type Edges, type Target } from './edges.js';
 import type { Session, Wake } from './ports.js';
 import { groupByEdge, isWaking, recipientsOf, targetsOf, type FanOutMessage, type Recipient } from './recipients.js';
@@ -14,6 +15,7 @@ export interface FanOutOptions {
   readonly edges: Edges;
   readonly redelivery: Redelivery;
   readonly wake: (wake: Wake) => void;
+  readonly events: Pick<MessageEvents, 'announced' | 'fannedOut'>;
   readonly clock: Clock;
   /** How long a device that is said to be connected is looked for. */
   readonly patienceMs: number;
@@ -189,12 +191,17 @@ export class FanOut {
     for (const job of jobs) {
       job.view = view;
       const targets: Target[] = [];
-      for (const recipient of recipientsOf(view, job.message.seq)) {
+      const recipients = recipientsOf(view, job.message.seq);
+      let offline = 0;
+      for (const recipient of recipients) {
         const found = sessions.get(recipient.userId);
         if (found === undefined) this.#lookAgain(job, recipient, 0);
-        else if (found.length === 0) this.#wake(job, recipient.userId);
-        else targets.push(...targetsOf(job.message, recipient, found));
+        else if (found.length === 0) {
+          offline++;
+          this.#wake(job, recipient.userId);
+        } else targets.push(...targetsOf(job.message, recipient, found));
       }
+      this.#options.events.announced(job.message, recipients.length, offline);
       this.#deliver(job, targets, 0);
       this.#settle(job, 1);
     }
@@ -216,6 +223,12 @@ export class FanOut {
       const missed = notHere === 'no-answer' ? targets : notHere;
       for (const target of missed) this.#seek(job, target, attempt);
       this.#settle(job, targets.length - missed.length);
+      this.#options.events.fannedOut(job.message, {
+        edgeId: first?.edgeId ?? '',
+        sockets: targets.length,
+        took: targets.length - missed.length,
+        attempt: attempt + 1,
+      });
     };
     if (edge?.deliver({ message: job.message, targets, answered }) !== true) answered('no-answer');
   }

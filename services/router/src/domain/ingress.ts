@@ -13,6 +13,7 @@ import {
   unavailable,
   userNotFound,
 } from './refusal.js';
+import type { MessageEvents } from './message-events.js';
 import type { Refusal } from './refusal.js';
 import type { Relation } from './ports.js';
 import type { Relations } from './relations.js';
@@ -38,6 +39,7 @@ export interface IngressOptions {
   readonly appender: Appender;
   readonly encode: EncodeMessage;
   readonly onStored: OnStored;
+  readonly events: Pick<MessageEvents, 'sent'>;
   readonly clock: Clock;
   /** Messages that are stored and not yet with everybody. */
   readonly pendingFanOuts: () => number;
@@ -92,11 +94,14 @@ export class Ingress {
 
   /** Replies exactly once. */
   send(command: SendCommand, reply: (outcome: SendOutcome) => void): void {
-    const refusal = checkMessage(command, this.#options.limits);
-    if (refusal !== undefined) reply({ type: 'refused', refusal });
-    else if (this.#isFull()) {
-      reply({ type: 'refused', refusal: overloaded(OVERLOADED_RETRY_MS) });
-    } else this.#accept(command, reply);
+    const wrong = checkMessage(command, this.#options.limits);
+    const refusal = wrong ?? (this.#isFull() ? overloaded(OVERLOADED_RETRY_MS) : undefined);
+    if (refusal === undefined) this.#accept(command, reply);
+    else {
+      const outcome: SendOutcome = { type: 'refused', refusal };
+      reply(outcome);
+      this.#options.events.sent(command, outcome, 0);
+    }
   }
 
   #isFull(): boolean {
@@ -115,14 +120,16 @@ export class Ingress {
 
   #accept(command: SendCommand, reply: (outcome: SendOutcome) => void): void {
     this.#pending++;
-    const { clock } = this.#options;
+    const { clock, events } = this.#options;
     const accepted = { acceptedAt: clock.monotonic() };
     this.#accepted.add(accepted);
     const counted = (outcome: SendOutcome): void => {
       this.#pending--;
       this.#accepted.delete(accepted);
-      if (outcome.type === 'stored') this.#sojourn.record(clock.monotonic() - accepted.acceptedAt);
+      const tookMs = clock.monotonic() - accepted.acceptedAt;
+      if (outcome.type === 'stored') this.#sojourn.record(tookMs);
       reply(outcome);
+      events.sent(command, outcome, tookMs);
     };
     const send: PendingSend = {
       command,

@@ -48,11 +48,11 @@ export interface Fact {
 export interface Accepted {
   /** godwit.message.v1.Kind */
   kind: number;
-  /** Of the encoded envelope. */
+  /** Of the encoded godwit.message.v1.Payload. */
   payloadBytes: number;
   /** From the arrival at the router until it was stored there. */
   ackMs: number;
-  /** The number that orders it in time everywhere: the store's clock. */
+  /** What the store gave it. */
   serverTimeMs: number;
   /** A retry of what had been stored before. */
   duplicate: boolean;

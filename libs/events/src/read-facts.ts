@@ -1,0 +1,69 @@
+import type { Bus } from '@godwit/bus/bus';
+import { EVENTS } from '@godwit/bus/streams';
+import { eventsInSlot } from '@godwit/bus/subjects';
+import { FactBatch, type Fact } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
+import { slotOf } from './slot.js';
+
+/** A fact, and the replica that noticed it. */
+export interface ReadFact {
+  readonly origin: string;
+  readonly fact: Fact;
+}
+
+/** How much of what was asked for could be read. */
+export type Coverage =
+  /** All that EVENTS has from that time on. */
+  | 'read'
+  /** EVENTS begins later: it is too long ago, the stream was full, or lost. */
+  | 'too-old'
+  /** There was more than one trace reads. */
+  | 'bound-exceeded'
+  /** NATS can't be asked. */
+  | 'unavailable';
+
+export interface FactsRead {
+  readonly facts: readonly ReadFact[];
+  readonly coverage: Coverage;
+}
+
+export interface FactsQuery {
+  readonly conversationId: string;
+  /** From this time on, as the stream stored it. */
+  readonly sinceMs: number;
+  readonly wanted: (fact: Fact) => boolean;
+}
+
+/** What one trace reads at most. */
+export const READ_BOUND = { records: 20_000, bytes: 32 * 1024 * 1024, timeMs: 3_000 } as const;
+
+/** The facts of a conversation since a time; never rejects, whatever EVENTS is like. */
+export const readFacts = async (
+  bus: Pick<Bus, 'readBack'>,
+  { conversationId, sinceMs, wanted }: FactsQuery,
+  bound: { readonly records: number; readonly bytes: number; readonly timeMs: number } = READ_BOUND,
+): Promise<FactsRead> => {
+  const facts: ReadFact[] = [];
+  const onRecord = (payload: Uint8Array): void => {
+    const batch = decode(payload);
+    for (const fact of batch?.facts ?? []) {
+      if (fact.conversationId === conversationId && wanted(fact)) facts.push({ origin: batch?.origin ?? '', fact });
+    }
+  };
+  try {
+    const subject = eventsInSlot(slotOf(conversationId));
+    const { beginsAt, complete } = await bus.readBack({ stream: EVENTS, subject, sinceMs, bound, onRecord });
+    const coverage = !complete ? 'bound-exceeded' : beginsAt > sinceMs ? 'too-old' : 'read';
+    return { facts, coverage };
+  } catch {
+    return { facts, coverage: 'unavailable' };
+  }
+};
+
+/** A record that is none tells nothing. */
+const decode = (payload: Uint8Array): FactBatch | undefined => {
+  try {
+    return FactBatch.decode(payload);
+  } catch {
+    return undefined;
+  }
+};
