@@ -28,18 +28,23 @@ export interface FactsRead {
 
 export interface FactsQuery {
   readonly conversationId: string;
-  /** From this time on, as the stream stored it. */
-  readonly sinceMs: number;
+  /** When it began: what is asked for was noticed then or later. */
+  readonly atMs: number;
   readonly wanted: (fact: Fact) => boolean;
 }
 
 /** What one trace reads at most. */
 export const READ_BOUND = { records: 20_000, bytes: 32 * 1024 * 1024, timeMs: 3_000 } as const;
 
+/** Clocks differ. */
+const LOOK_BACK_MS = 60_000;
+/** What was noticed is stored within this time, where NATS is there. */
+const STORED_WITHIN_MS = 5_000;
+
 /** The facts of a conversation since a time; never rejects, whatever EVENTS is like. */
 export const readFacts = async (
   bus: Pick<Bus, 'readBack'>,
-  { conversationId, sinceMs, wanted }: FactsQuery,
+  { conversationId, atMs, wanted }: FactsQuery,
   bound: { readonly records: number; readonly bytes: number; readonly timeMs: number } = READ_BOUND,
 ): Promise<FactsRead> => {
   const facts: ReadFact[] = [];
@@ -51,8 +56,9 @@ export const readFacts = async (
   };
   try {
     const subject = eventsInSlot(slotOf(conversationId));
+    const sinceMs = Math.max(atMs - LOOK_BACK_MS, 0);
     const { beginsAt, complete } = await bus.readBack({ stream: EVENTS, subject, sinceMs, bound, onRecord });
-    const coverage = !complete ? 'bound-exceeded' : beginsAt > sinceMs ? 'too-old' : 'read';
+    const coverage = !complete ? 'bound-exceeded' : beginsAt > atMs + STORED_WITHIN_MS ? 'too-old' : 'read';
     return { facts, coverage };
   } catch {
     return { facts, coverage: 'unavailable' };

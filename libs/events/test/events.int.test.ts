@@ -24,7 +24,7 @@ const factOf = (conversationId: string, seq: number): Fact => ({
   deviceId: newId(),
   what: { $case: 'announced', value: { recipients: 2, offline: 1 } },
 });
-const all = { conversationId: chat, sinceMs: 1, wanted: () => true };
+const all = { conversationId: chat, atMs: 1, wanted: () => true };
 
 let namespace: string;
 let bus: Bus;
@@ -44,13 +44,12 @@ afterEach(async () => {
 const recorded = () => waitFor(() => recorder.pending === 0, { what: 'the facts to be stored' });
 
 it('facts are read back by conversation, in order, with who noticed them', async () => {
-  const since = Date.now();
   recorder.record(factOf(chat, 1));
   recorder.record(factOf(groupConversation(newId()), 7));
   await recorded();
   recorder.record(factOf(chat, 2));
   await recorded();
-  const { facts } = await readFacts(bus, { ...all, sinceMs: since - 1_000 });
+  const { facts } = await readFacts(bus, all);
   expect(facts.map(({ origin, fact }) => [origin, fact.seq])).toEqual([
     ['router-0', 1],
     ['router-0', 2],
@@ -65,7 +64,8 @@ it('says how far it could look back', async () => {
   // The stream has begun after 1970.
   expect(await readFacts(bus, all)).toMatchObject({ coverage: 'too-old', facts: [{ fact: { seq: 1 } }] });
   const now = Date.now();
-  expect(await readFacts(bus, { ...all, sinceMs: now + 1 })).toEqual({ coverage: 'read', facts: [] });
+  expect(await readFacts(bus, { ...all, atMs: now })).toMatchObject({ coverage: 'read', facts: [{}] });
+  expect(await readFacts(bus, { ...all, atMs: now + 120_000 })).toEqual({ coverage: 'read', facts: [] });
 });
 
 it('ends at its bounds, and says so', async () => {

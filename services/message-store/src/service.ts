@@ -231,6 +231,7 @@ const serveMessageStore = (
     getCursors: gate.around(cursors.getCursors),
     getCursorsOfDevices: gate.around(cursors.getCursorsOfDevices),
     getMarks: gate.around(cursors.getMarks),
+    getMemberCursors: gate.around(cursors.getMemberCursors),
   });
 };
 

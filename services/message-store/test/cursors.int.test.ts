@@ -58,6 +58,15 @@ describe('cursors', () => {
     expect(lower).toEqual({ moves: [], aboveHead: [] });
     const document = await deliveries.in(store.mongo.db).findOne({ conversationId, userId });
     expect(document).toMatchObject({ delivered: { [phone]: 6, [laptop]: 7 }, high: 7, read: 3 });
+    const asked = { conversationId, userIds: [userId, newId()] };
+    const { members } = await router.pool.callOwner('getMemberCursors', asked, CALL);
+    expect(members).toMatchObject([{ userId, readSeq: 3 }]);
+    expect(new Map(members[0]?.devices.map((one) => [one.deviceId, one.deliveredSeq]))).toEqual(
+      new Map([
+        [phone, 6],
+        [laptop, 7],
+      ]),
+    );
     const read = await raise({ conversationId, userId, readSeq: 9 });
     expect(read.moves).toMatchObject([
       { mark: { deliveredSeq: 9, readSeq: 9 }, previousDeliveredSeq: 7, previousReadSeq: 3 },

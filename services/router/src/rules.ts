@@ -33,6 +33,7 @@ import { Relations } from './domain/relations.js';
 import { Sessions } from './domain/sessions.js';
 import { SyncQuestions } from './domain/sync-questions.js';
 import { Syncs } from './domain/syncs.js';
+import { TraceMessage, type EventHistory } from './domain/trace-message.js';
 import { WakeQueue } from './domain/wake-queue.js';
 import type { AppendLinksHandlers } from './peers/append-links.js';
 import type { Pending, Telemetry } from './telemetry.js';
@@ -56,6 +57,7 @@ export interface RouterPorts {
   readonly devices: DeviceSource;
   readonly wakes: WakeSink;
   readonly events: MessageEvents;
+  readonly eventHistory: EventHistory;
 }
 
 export interface RulesOptions {
@@ -78,6 +80,7 @@ export interface Rules {
   readonly history: History;
   readonly merged: MergedMessages;
   readonly syncs: Syncs;
+  readonly traces: TraceMessage;
   /** Work under way, by kind. */
   readonly pending: Pending;
   stop(): Promise<void>;
@@ -282,6 +285,7 @@ export const createRules = (options: RulesOptions): Rules => {
     history: new History({ log, conversations, relations }),
     merged: new MergedMessages({ log, conversations: ports.conversations }),
     syncs,
+    traces: new TraceMessage({ log, conversations, events: ports.eventHistory }),
     pending: {
       sends: () => doors.ingress.pending,
       'fan-outs': () => delivery.fanOut.pending,

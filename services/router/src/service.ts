@@ -6,6 +6,7 @@ import { AccountServiceService } from '@godwit/proto/gen/grpc/godwit/account/v1/
 import { GroupServiceService } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import { MessageStoreServiceService } from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
 import { RouterServiceService } from '@godwit/proto/gen/grpc/godwit/router/v1/router';
+import { TraceServiceService } from '@godwit/proto/gen/grpc/godwit/router/v1/trace';
 import { SessionServiceService } from '@godwit/proto/gen/grpc/godwit/session/v1/session';
 import type { NodeAddress } from '@godwit/ring/node-address';
 import { accountApiKeyVerifier } from '@godwit/rpc/account-api-key-verifier';
@@ -25,6 +26,8 @@ import { getReceipts } from './grpc/get-receipts.js';
 import { Links } from './grpc/link.js';
 import { sendMessage } from './grpc/send-message.js';
 import { setHistory } from './grpc/set-history.js';
+import { traceMessage } from './grpc/trace-message.js';
+import { eventHistory } from './nats/event-history.js';
 import { MessageFacts } from './nats/message-facts.js';
 import { pushWakes } from './nats/push-wakes.js';
 import { AccountDevices, AccountRelations } from './peers/account-relations.js';
@@ -121,6 +124,7 @@ const createPorts = (parts: Parts, bus: Bus, account: NodePool<AccountServiceSer
     devices: new AccountDevices(account),
     wakes: pushWakes(bus),
     events: new MessageFacts(openRecorder(parts, bus), parts.clock),
+    eventHistory: eventHistory(bus),
   };
 };
 
@@ -152,7 +156,10 @@ const listen = async ({ config, life, metrics, telemetry }: Parts, rules: Rules,
   const scopes = { sendMessage: 'messages', getMessages: 'messages', getReceipts: 'messages', setHistory: 'messages' };
   const { port } = await startRpcServer({
     listen: config.grpcListen,
-    services: [serve(RouterServiceService, handlers, scopes)],
+    services: [
+      serve(RouterServiceService, handlers, scopes),
+      serve(TraceServiceService, { traceMessage: traceMessage(rules.traces) }, { traceMessage: 'admin' }),
+    ],
     auth: { fleetToken: config.fleetToken, verifyApiKey: accountApiKeyVerifier(account) },
     tls: config.tls,
     metrics,

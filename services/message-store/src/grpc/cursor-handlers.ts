@@ -5,7 +5,7 @@ import type { ConversationHeads } from '../domain/conversation-heads.js';
 import type { CursorStore, MemberKey } from '../domain/cursors.js';
 import { TooManyRaises, type CursorRaiser } from '../domain/raise-cursors.js';
 import { startCursors, type CursorsRequest } from '../domain/start-cursors.js';
-import { toMark, toMove } from './mapping.js';
+import { toMark, toMemberCursors, toMove } from './mapping.js';
 import {
   MAX_BATCH,
   requireConversation,
@@ -30,7 +30,10 @@ export const cursorHandlers = ({
   store,
   heads,
   raiser,
-}: CursorHandlerPorts): Pick<Methods, 'raiseCursors' | 'getCursors' | 'getCursorsOfDevices' | 'getMarks'> => ({
+}: CursorHandlerPorts): Pick<
+  Methods,
+  'raiseCursors' | 'getCursors' | 'getCursorsOfDevices' | 'getMarks' | 'getMemberCursors'
+> => ({
   raiseCursors: async ({ raises }) => {
     requireCount(raises.length, 'raises', { max: MAX_BATCH });
     for (const raise of raises) {
@@ -64,6 +67,8 @@ export const cursorHandlers = ({
     return { devices: found.map((cursors) => ({ cursors })) };
   },
 
+  getMemberCursors: memberCursors(store),
+
   getMarks: async ({ conversationIds, userIds, changedSinceMs, pageSize, pageToken }) => {
     requireCount(conversationIds.length, 'conversation_ids', { min: 1, max: MAX_BATCH });
     for (const conversationId of conversationIds) requireConversation(conversationId, 'conversation_ids');
@@ -83,6 +88,15 @@ export const cursorHandlers = ({
     };
   },
 });
+
+const memberCursors =
+  (store: CursorStore): Methods['getMemberCursors'] =>
+  async ({ conversationId, userIds }) => {
+    requireConversation(conversationId);
+    requireCount(userIds.length, 'user_ids', { min: 1, max: MAX_BATCH });
+    for (const userId of userIds) requireUser(userId, 'user_ids');
+    return { members: (await store.cursorsIn(conversationId, userIds)).map(toMemberCursors) };
+  };
 
 const requireCursors = ({ userId, deviceId, deviceSinceMs, conversations }: CursorsRequest): void => {
   requireUser(userId);

@@ -1,5 +1,5 @@
 import type * as wire from '@godwit/proto/gen/grpc/godwit/message_store/v1/message_store';
-import type { Mark, MarkMove } from '../domain/cursors.js';
+import type { Mark, MarkMove, MemberCursors } from '../domain/cursors.js';
 import type { HeadView } from '../domain/conversation-heads.js';
 import type { AppendOutcome, LoggedMessage } from '../domain/message.js';
 import type { ReadResult } from '../domain/read-messages.js';
@@ -70,6 +70,12 @@ export const toMark = ({ conversationId, userId, deliveredSeq, readSeq }: Mark):
   conversationId,
   userId,
   deliveredSeq,
+  readSeq,
+});
+
+export const toMemberCursors = ({ userId, delivered, readSeq }: MemberCursors): wire.MemberCursors => ({
+  userId,
+  devices: Array.from(delivered, ([deviceId, deliveredSeq]) => ({ deviceId, deliveredSeq })),
   readSeq,
 });
 

@@ -54,8 +54,8 @@ export const readHandlers = ({
     requireSeq(seq, 'seq');
     const message = await log.message({ conversationId, seq });
     if (message === undefined) return { state: { $case: 'notFound', value: {} } };
-    const { senderUserId, serverTimeMs, kind, expiresAtMs, envelope, gone } = message;
-    const found = { senderUserId, serverTimeMs, kind, expiresAtMs };
+    const { senderUserId, senderDeviceId, serverTimeMs, kind, expiresAtMs, envelope, gone } = message;
+    const found = { senderUserId, senderDeviceId, serverTimeMs, kind, expiresAtMs };
     const payloadGone = envelope === undefined;
     return { state: { $case: 'found', value: { ...found, payloadGone, goneReason: gone ?? 0 } } };
   },

@@ -108,8 +108,18 @@ export interface MarksPage {
 
 export interface MessageState {
   readonly senderUserId: string;
+  readonly senderDeviceId: string;
+  readonly serverTimeMs: number;
+  readonly expiresAtMs: number;
   readonly payloadGone: boolean;
   readonly goneReason: number;
+}
+
+/** Where the devices of a member are. */
+export interface MemberCursors {
+  readonly userId: string;
+  readonly devices: readonly { readonly deviceId: string; readonly deliveredSeq: number }[];
+  readonly readSeq: number;
 }
 
 export interface MembershipLogPage {
@@ -131,6 +141,8 @@ export interface MessageLog {
   /** The marks that changed, in many conversations, page by page. */
   changedMarks(conversationIds: readonly string[], sinceMs: number): AsyncIterable<readonly Mark[]>;
   messageState(conversationId: string, seq: number): Promise<MessageState | undefined>;
+  /** Of at most 1,000 users, as they are; members without any are left out. */
+  memberCursors(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]>;
   membershipLog(conversationId: string, afterVersion: number, limit: number): Promise<MembershipLogPage>;
   setRetention(retention: Retention): Promise<void>;
 }

@@ -15,6 +15,7 @@ import type {
   MarkMove,
   MarksPage,
   MarksQuery,
+  MemberCursors,
   MembershipLogPage,
   MessageLog,
   MessageState,
@@ -134,6 +135,12 @@ export class StoreMessageLog implements MessageLog {
       { ...BASE, key: conversationId },
     );
     return state?.$case === 'found' ? state.value : undefined;
+  }
+
+  async memberCursors(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]> {
+    if (userIds.length === 0) return [];
+    const request = { conversationId, userIds: [...userIds] };
+    return (await this.#pool.callOwner('getMemberCursors', request, { ...BASE, key: conversationId })).members;
   }
 
   membershipLog(conversationId: string, afterVersion: number, limit: number): Promise<MembershipLogPage> {

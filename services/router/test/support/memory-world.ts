@@ -18,6 +18,7 @@ import type {
   MarkMove,
   MarksPage,
   MarksQuery,
+  MemberCursors,
   MembershipLogPage,
   MessageLog,
   MessageState,
@@ -223,7 +224,21 @@ export class MemoryLog implements MessageLog {
   messageState(conversationId: string, seq: number): Promise<MessageState | undefined> {
     const row = this.log(conversationId).rows[seq - 1];
     if (row === undefined) return Promise.resolve(undefined);
-    return Promise.resolve({ senderUserId: row.senderUserId, payloadGone: row.gone !== 0, goneReason: row.gone });
+    const { senderUserId, senderDeviceId, serverTimeMs, gone } = row;
+    const sent = { senderUserId, senderDeviceId, serverTimeMs, expiresAtMs: serverTimeMs + 1_000 };
+    return Promise.resolve({ ...sent, payloadGone: gone !== 0, goneReason: gone });
+  }
+
+  memberCursors(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]> {
+    return Promise.resolve(
+      userIds.map((userId) => {
+        const key = `${conversationId} ${userId}`;
+        const devices = [...this.cursorsOf]
+          .filter(([cursor]) => cursor.startsWith(`${key} `))
+          .map(([cursor, deliveredSeq]) => ({ deviceId: cursor.slice(key.length + 1), deliveredSeq }));
+        return { userId, devices, readSeq: this.marksOf.get(key)?.readSeq ?? 0 };
+      }),
+    );
   }
 
   membershipLog(conversationId: string, afterVersion: number): Promise<MembershipLogPage> {

@@ -318,6 +318,28 @@ export interface GetMarksResponse {
   nextPageToken: string;
 }
 
+export interface GetMemberCursorsRequest {
+  conversationId: string;
+  /** 1 to 1,000. */
+  userIds: string[];
+}
+
+export interface GetMemberCursorsResponse {
+  /** Members without any are left out. */
+  members: MemberCursors[];
+}
+
+export interface MemberCursors {
+  userId: string;
+  devices: DeviceMark[];
+  readSeq: number;
+}
+
+export interface DeviceMark {
+  deviceId: string;
+  deliveredSeq: number;
+}
+
 export interface GetMessageStateRequest {
   conversationId: string;
   seq: number;
@@ -335,6 +357,8 @@ export interface MessageState {
   payloadGone: boolean;
   /** godwit.message.v1.GoneReason, where the payload is gone. */
   goneReason: number;
+  /** Empty: it was sent without a device. */
+  senderDeviceId: string;
 }
 
 export interface SetRetentionRequest {
@@ -3448,6 +3472,274 @@ export const GetMarksResponse: MessageFns<GetMarksResponse> = {
   },
 };
 
+function createBaseGetMemberCursorsRequest(): GetMemberCursorsRequest {
+  return { conversationId: "", userIds: [] };
+}
+
+export const GetMemberCursorsRequest: MessageFns<GetMemberCursorsRequest> = {
+  encode(message: GetMemberCursorsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conversationId !== "") {
+      writer.uint32(10).string(message.conversationId);
+    }
+    for (const v of message.userIds) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMemberCursorsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMemberCursorsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.userIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetMemberCursorsRequest>): GetMemberCursorsRequest {
+    return GetMemberCursorsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetMemberCursorsRequest>): GetMemberCursorsRequest {
+    const message = createBaseGetMemberCursorsRequest();
+    message.conversationId = object.conversationId ?? "";
+    message.userIds = object.userIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetMemberCursorsResponse(): GetMemberCursorsResponse {
+  return { members: [] };
+}
+
+export const GetMemberCursorsResponse: MessageFns<GetMemberCursorsResponse> = {
+  encode(message: GetMemberCursorsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      MemberCursors.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMemberCursorsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMemberCursorsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(MemberCursors.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetMemberCursorsResponse>): GetMemberCursorsResponse {
+    return GetMemberCursorsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetMemberCursorsResponse>): GetMemberCursorsResponse {
+    const message = createBaseGetMemberCursorsResponse();
+    message.members = object.members?.map((e) => MemberCursors.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMemberCursors(): MemberCursors {
+  return { userId: "", devices: [], readSeq: 0 };
+}
+
+export const MemberCursors: MessageFns<MemberCursors> = {
+  encode(message: MemberCursors, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.userId !== "") {
+      writer.uint32(10).string(message.userId);
+    }
+    for (const v of message.devices) {
+      DeviceMark.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.readSeq !== 0) {
+      writer.uint32(24).uint64(message.readSeq);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberCursors {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberCursors();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.devices.push(DeviceMark.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.readSeq = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MemberCursors>): MemberCursors {
+    return MemberCursors.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MemberCursors>): MemberCursors {
+    const message = createBaseMemberCursors();
+    message.userId = object.userId ?? "";
+    message.devices = object.devices?.map((e) => DeviceMark.fromPartial(e)) || [];
+    message.readSeq = object.readSeq ?? 0;
+    return message;
+  },
+};
+
+function createBaseDeviceMark(): DeviceMark {
+  return { deviceId: "", deliveredSeq: 0 };
+}
+
+export const DeviceMark: MessageFns<DeviceMark> = {
+  encode(message: DeviceMark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.deliveredSeq !== 0) {
+      writer.uint32(16).uint64(message.deliveredSeq);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceMark {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceMark();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deliveredSeq = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceMark>): DeviceMark {
+    return DeviceMark.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceMark>): DeviceMark {
+    const message = createBaseDeviceMark();
+    message.deviceId = object.deviceId ?? "";
+    message.deliveredSeq = object.deliveredSeq ?? 0;
+    return message;
+  },
+};
+
 function createBaseGetMessageStateRequest(): GetMessageStateRequest {
   return { conversationId: "", seq: 0 };
 }
@@ -3597,7 +3889,15 @@ export const GetMessageStateResponse: MessageFns<GetMessageStateResponse> = {
 };
 
 function createBaseMessageState(): MessageState {
-  return { senderUserId: "", serverTimeMs: 0, kind: 0, expiresAtMs: 0, payloadGone: false, goneReason: 0 };
+  return {
+    senderUserId: "",
+    serverTimeMs: 0,
+    kind: 0,
+    expiresAtMs: 0,
+    payloadGone: false,
+    goneReason: 0,
+    senderDeviceId: "",
+  };
 }
 
 export const MessageState: MessageFns<MessageState> = {
@@ -3619,6 +3919,9 @@ export const MessageState: MessageFns<MessageState> = {
     }
     if (message.goneReason !== 0) {
       writer.uint32(48).uint32(message.goneReason);
+    }
+    if (message.senderDeviceId !== "") {
+      writer.uint32(58).string(message.senderDeviceId);
     }
     return writer;
   },
@@ -3684,6 +3987,14 @@ export const MessageState: MessageFns<MessageState> = {
             message.goneReason = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.senderDeviceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3707,6 +4018,7 @@ export const MessageState: MessageFns<MessageState> = {
     message.expiresAtMs = object.expiresAtMs ?? 0;
     message.payloadGone = object.payloadGone ?? false;
     message.goneReason = object.goneReason ?? 0;
+    message.senderDeviceId = object.senderDeviceId ?? "";
     return message;
   },
 };
@@ -4076,6 +4388,18 @@ export const MessageStoreServiceService = {
     responseSerialize: (value: GetMarksResponse): Buffer => Buffer.from(GetMarksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetMarksResponse => GetMarksResponse.decode(value),
   },
+  /** The cursors of members, device by device, as they are: none is made. */
+  getMemberCursors: {
+    path: "/godwit.message_store.v1.MessageStoreService/GetMemberCursors" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetMemberCursorsRequest): Buffer =>
+      Buffer.from(GetMemberCursorsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetMemberCursorsRequest => GetMemberCursorsRequest.decode(value),
+    responseSerialize: (value: GetMemberCursorsResponse): Buffer =>
+      Buffer.from(GetMemberCursorsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetMemberCursorsResponse => GetMemberCursorsResponse.decode(value),
+  },
   /** What the log knows about one message. */
   getMessageState: {
     path: "/godwit.message_store.v1.MessageStoreService/GetMessageState" as const,
@@ -4134,6 +4458,8 @@ export interface MessageStoreServiceServer extends UntypedServiceImplementation 
   getCursorsOfDevices: handleUnaryCall<GetCursorsOfDevicesRequest, GetCursorsOfDevicesResponse>;
   /** Marks of members: of some, or paged over all, or those that changed since a time in several conversations. */
   getMarks: handleUnaryCall<GetMarksRequest, GetMarksResponse>;
+  /** The cursors of members, device by device, as they are: none is made. */
+  getMemberCursors: handleUnaryCall<GetMemberCursorsRequest, GetMemberCursorsResponse>;
   /** What the log knows about one message. */
   getMessageState: handleUnaryCall<GetMessageStateRequest, GetMessageStateResponse>;
   /** The membership messages of a conversation after a version, oldest first. */
@@ -4248,6 +4574,22 @@ export interface MessageStoreServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetMarksResponse) => void,
+  ): ClientUnaryCall;
+  /** The cursors of members, device by device, as they are: none is made. */
+  getMemberCursors(
+    request: GetMemberCursorsRequest,
+    callback: (error: ServiceError | null, response: GetMemberCursorsResponse) => void,
+  ): ClientUnaryCall;
+  getMemberCursors(
+    request: GetMemberCursorsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetMemberCursorsResponse) => void,
+  ): ClientUnaryCall;
+  getMemberCursors(
+    request: GetMemberCursorsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetMemberCursorsResponse) => void,
   ): ClientUnaryCall;
   /** What the log knows about one message. */
   getMessageState(
