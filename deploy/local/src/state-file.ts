@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { LOOPBACK } from './ports.js';
 import { isSameProcess, processStart } from './process/process-identity.js';
 import type { Stack } from './stack.js';
 
@@ -51,7 +52,12 @@ function clientFileIn(dir: string): string {
 export function writeState(dir: string, state: StackState): void {
   mkdirSync(dir, { recursive: true });
   writeWhole(stateFileIn(dir), state);
-  if (state.status === 'running') writeWhole(clientFileIn(dir), { edges: state.edges, apiKey: state.adminApiKey });
+  if (state.status !== 'running') return;
+  const { edges, adminApiKey: apiKey } = state;
+  const routers = state.processes
+    .filter(({ name, port }) => name.startsWith('router-') && port !== undefined)
+    .map(({ port }) => `${LOOPBACK}:${String(port)}`);
+  writeWhole(clientFileIn(dir), { edges, routers, apiKey });
 }
 
 /** Readers see the file before or after, never half of it. */

@@ -4,6 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 /** What a local stack offers to clients. */
 export interface LocalStack {
   readonly edges: readonly string[];
+  /** host:port, for operators. */
+  readonly routers?: readonly string[];
   readonly apiKey: string;
 }
 

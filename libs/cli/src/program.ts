@@ -5,6 +5,7 @@ import { addMessageCommands } from './commands/messages.js';
 import { addPeopleCommands } from './commands/people.js';
 import { addSignInCommands } from './commands/sign-in.js';
 import { addStatusCommand } from './commands/status.js';
+import { addTraceCommand } from './commands/trace.js';
 import { addresses } from './parse.js';
 import { Session, type GlobalOptions } from './session.js';
 
@@ -23,7 +24,8 @@ Examples:
 Environment:
   GODWIT_PROFILE   which profile (default: default)
   GODWIT_EDGES     edges, ws://host:port,ws://host:port
-  GODWIT_API_KEY   the app's API key, for register and login
+  GODWIT_API_KEY   the app's API key, for register and login; an operator's, for trace
+  GODWIT_ROUTERS   routers, host:port,host:port, for trace
   GODWIT_HOME      where profiles are kept (default: ~/.config/godwit)
   NO_COLOR         no colours
 
@@ -57,5 +59,7 @@ export function buildProgram(newSession = (options: GlobalOptions): Session => n
   program.commandsGroup('This device and account:');
   addAccountCommands(program, session);
   addStatusCommand(program, session);
+  program.commandsGroup('For operators:');
+  addTraceCommand(program, session);
   return program;
 }

@@ -1,0 +1,115 @@
+import { Option, type Command } from 'commander';
+import type { EventsRead, Step, StepState, TraceMessageResponse } from '@godwit/proto/gen/grpc/godwit/router/v1/trace';
+import { CliError, EXIT } from '../exit.js';
+import { findLocalStack } from '../local-stack.js';
+import { table } from '../output.js';
+import { addresses, wholeNumber } from '../parse.js';
+import type { Session } from '../session.js';
+import { printable } from '../terminal-text.js';
+import type { TraceTarget } from '../trace-call.js';
+
+interface TraceOptions {
+  readonly router?: readonly string[];
+  readonly apiKey?: string;
+  readonly user?: string;
+}
+
+// By the numbers of trace.proto; its generated code is loaded with gRPC, which no other command needs.
+const STEPS: Readonly<Record<number, string>> = {
+  1: 'accepted',
+  2: 'stored',
+  3: 'announced',
+  4: 'fanned out',
+  5: 'pushed',
+  6: 'delivered',
+  7: 'read',
+  8: 'expired',
+} satisfies Partial<Record<Step, string>>;
+const STATES: Readonly<Record<number, string>> = { 1: 'done', 2: 'not yet', 3: 'unknown' } satisfies Partial<
+  Record<StepState, string>
+>;
+const EVENTS: Readonly<Record<number, string>> = {
+  1: 'complete',
+  2: 'too old',
+  3: 'bound exceeded',
+  4: 'unavailable',
+} satisfies Partial<Record<EventsRead, string>>;
+const EVENTS_NOTE: Readonly<Record<string, string>> = {
+  'too old': 'EVENTS begins after this message: what only EVENTS knows is unknown.',
+  'bound exceeded': 'EVENTS has more than one trace reads: what was not found is unknown.',
+  unavailable: 'NATS can not be asked now: what only EVENTS knows is unknown.',
+};
+
+export function addTraceCommand(program: Command, session: (command: Command) => Session): void {
+  program
+    .command('trace <conversation>')
+    .argument('<seq>', 'the number of the message', wholeNumber(1))
+    .description('for operators: where a message is, from accepted to read or expired')
+    .option('--user <id>', 'only this recipient')
+    .addOption(
+      new Option('--router <host:port>', 'a router; may be repeated').argParser(addresses).env('GODWIT_ROUTERS'),
+    )
+    .addOption(new Option('--api-key <key>', 'an API key with the scope admin').env('GODWIT_API_KEY'))
+    .addHelpText(
+      'after',
+      '\nInside the folder of a local stack its routers and key are used. TLS: GODWIT_TLS_CERT, _KEY and _CA name the files.',
+    )
+    .action(async (conversationId: string, seq: number, options: TraceOptions, self: Command) => {
+      const s = session(self);
+      const { traceMessage } = await import('../trace-call.js');
+      const answer = await traceMessage(targetOf(options), { conversationId, seq, userId: options.user ?? '' });
+      s.output.result(valueOf(answer), textOf(answer));
+    });
+}
+
+function targetOf(options: TraceOptions): TraceTarget {
+  const local = findLocalStack();
+  const given = addresses((options.router ?? []).join(','), undefined);
+  const routers = given.length > 0 ? given : (local?.routers ?? []);
+  const apiKey = options.apiKey ?? local?.apiKey;
+  if (routers.length === 0 || apiKey === undefined) {
+    const where = 'or run inside a folder with a local stack';
+    throw new CliError(EXIT.usage, `give --router host:port and --api-key (scope admin), ${where}`);
+  }
+  return { routers, apiKey, tls: tlsOf(process.env) };
+}
+
+function tlsOf(env: NodeJS.ProcessEnv): TraceTarget['tls'] {
+  const { GODWIT_TLS_CERT: cert = '', GODWIT_TLS_KEY: key = '', GODWIT_TLS_CA: ca = '' } = env;
+  if (cert === '' && key === '' && ca === '') return undefined;
+  if (cert !== '' && key !== '' && ca !== '') return { cert, key, ca };
+  throw new CliError(EXIT.usage, 'GODWIT_TLS_CERT, GODWIT_TLS_KEY and GODWIT_TLS_CA belong together');
+}
+
+function valueOf({ steps, events, recipients, recipientsLeftOut }: TraceMessageResponse): unknown {
+  return {
+    steps: steps.map(({ step, state, timeMs, ...rest }) => ({
+      step: STEPS[step] ?? step,
+      state: STATES[state] ?? state,
+      ...(timeMs > 0 ? { timeMs } : {}),
+      ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== '')),
+    })),
+    events: EVENTS[events] ?? events,
+    recipients,
+    recipientsLeftOut,
+  };
+}
+
+function textOf({ steps, events, recipientsLeftOut }: TraceMessageResponse): string {
+  const rows = steps.map((one) => [
+    STEPS[one.step] ?? '',
+    STATES[one.state] ?? '',
+    one.timeMs > 0 ? `${one.state === 1 ? '' : 'due '}${new Date(one.timeMs).toISOString()}` : '',
+    whoOf(one),
+    printable([one.outcome, one.detail].filter((part) => part !== '').join(': ')),
+  ]);
+  const note = EVENTS_NOTE[EVENTS[events] ?? ''];
+  const left = recipientsLeftOut > 0 ? `${String(recipientsLeftOut)} more recipients: ask with --user.` : undefined;
+  const lines = [table([['step', 'state', 'time', 'who', ''], ...rows]), note, left];
+  return lines.filter((line) => line !== undefined).join('\n');
+}
+
+function whoOf({ userId, deviceId, edgeId, provider }: TraceMessageResponse['steps'][number]): string {
+  const device = deviceId === '' ? '' : `device ${deviceId}`;
+  return [edgeId, provider, userId, device].filter((part) => part !== '').join(' ');
+}
