@@ -28,7 +28,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['{libs,services}/*/src/**/*.ts', 'deploy/local/src/**/*.ts'],
+    files: ['{libs,services}/*/src/**/*.ts', 'analytics/src/**/*.ts', 'deploy/local/src/**/*.ts'],
     rules: {
       'max-lines': ['error', { max: 400 }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
@@ -79,7 +79,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['{libs,services}/*/test/**/*.ts', 'tests/**/*.ts', 'deploy/local/test/**/*.ts'],
+    files: ['{libs,services}/*/test/**/*.ts', 'analytics/test/**/*.ts', 'tests/**/*.ts', 'deploy/local/test/**/*.ts'],
     rules: {
       // Fakes at ports implement what a test needs of an interface.
       '@typescript-eslint/unbound-method': 'off',

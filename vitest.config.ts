@@ -7,7 +7,7 @@ const expect = { poll: { timeout: 10_000 } };
 const resolve = { conditions };
 const ssr = { resolve: { conditions, externalConditions: ['source', 'node'] } };
 
-const testOf = ['{libs,services}/*/test/**', 'deploy/*/test/**', 'tests/*/test/**'];
+const testOf = ['{libs,services}/*/test/**', 'analytics/test/**', 'deploy/*/test/**', 'tests/*/test/**'];
 const unit = testOf.map((folder) => `${folder}/*.test.ts`);
 const integration = testOf.map((folder) => `${folder}/*.int.test.ts`);
 const fleet = ['tests/fleet/**/*.test.ts', 'tests/faults/test/**/*.fleet.test.ts'];

@@ -1,0 +1,88 @@
+import { createHmac } from 'node:crypto';
+import type { Fact, FactBatch } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
+
+export type Value = string | number | boolean;
+/** By column of `FACT_COLUMNS`; what is missing is null. */
+export type FactRow = Readonly<Record<string, Value | undefined>>;
+
+export interface FactRecord {
+  /** Its sequence in the stream. */
+  readonly seq: number;
+  readonly batch: FactBatch;
+}
+
+// godwit.message.v1.Kind, by number.
+const KINDS = [
+  'unspecified',
+  'text',
+  'image',
+  'video',
+  'audio',
+  'file',
+  'location',
+  'contact',
+  'reaction',
+  'edit',
+  'delete',
+  'seen',
+  'membership',
+  'card',
+  'encrypted',
+] as const;
+const PSEUDONYM_LENGTH = 32;
+
+/** The same id and key give the same pseudonym; without the key nothing leads back to the id. */
+export const pseudonym = (id: string, key: string): string | undefined =>
+  id === '' ? undefined : createHmac('sha256', key).update(id).digest('hex').slice(0, PSEUDONYM_LENGTH);
+
+/** The rows of a record. A provider's words (`Pushed.detail`) stay out: nobody knows what is in them. */
+export const rowsOf = ({ seq, batch }: FactRecord, key: string): FactRow[] =>
+  batch.facts.flatMap((fact, index) => {
+    const own = columnsOf(fact.what);
+    if (own === undefined) return [];
+    return [
+      {
+        record_seq: seq,
+        record_row: index,
+        time_ms: fact.timeMs,
+        origin: batch.origin,
+        conversation_key: pseudonym(fact.conversationId, key),
+        user_key: pseudonym(fact.userId, key),
+        device_key: pseudonym(fact.deviceId, key),
+        seq: known(fact.seq),
+        ...own,
+      },
+    ];
+  });
+
+const known = <T extends string | number>(value: T): T | undefined => (value === 0 || value === '' ? undefined : value);
+
+const kindName = (kind: number): string => KINDS[kind] ?? `kind_${String(kind)}`;
+
+/** What the kind of fact has of its own; undefined for a kind that is newer than this. */
+const columnsOf = (what: Fact['what']): FactRow | undefined => {
+  switch (what?.$case) {
+    case 'accepted': {
+      const { kind, payloadBytes, ackMs, duplicate } = what.value;
+      return { what: 'accepted', kind: kindName(kind), payload_bytes: payloadBytes, ack_ms: ackMs, duplicate };
+    }
+    case 'announced':
+      return { what: 'announced', recipients: what.value.recipients, offline: what.value.offline };
+    case 'fannedOut':
+      return { what: 'fanned_out', edge: what.value.edgeId, sockets: what.value.sockets, took: what.value.took };
+    case 'pushed':
+      return { what: 'pushed', provider: known(what.value.provider), outcome: what.value.outcome };
+    case 'deliveredTo':
+      return { what: 'delivered_to', sent_time_ms: known(what.value.sentTimeMs) };
+    case 'readUpTo':
+      return { what: 'read_up_to', sent_time_ms: known(what.value.sentTimeMs) };
+    case 'sendRefused':
+      return { what: 'send_refused', reason: what.value.reason, kind: kindName(what.value.kind) };
+    case 'sessionStarted':
+      return { what: 'session_started', edge: what.value.edgeId };
+    case 'sessionEnded':
+      return { what: 'session_ended', edge: what.value.edgeId, reason: what.value.reason };
+    default:
+      return undefined;
+  }
+};
