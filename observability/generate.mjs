@@ -28,7 +28,25 @@ const rulesFile = (groups) =>
     '',
   ].join('\n');
 
+// The same for the Prometheus operator.
+const prometheusRule = (groups) =>
+  [
+    '# Made by observability/generate.mjs; edit slo.mjs and alerts.mjs there instead.',
+    'apiVersion: monitoring.coreos.com/v1',
+    'kind: PrometheusRule',
+    'metadata:',
+    '  name: godwit',
+    '  namespace: godwit',
+    '  labels: { app.kubernetes.io/part-of: godwit }',
+    'spec:',
+    ...rulesFile(groups)
+      .split('\n')
+      .slice(1)
+      .map((line) => (line === '' ? line : `  ${line}`)),
+  ].join('\n');
+
 const files = {
+  '../k8s/components/monitoring/prometheus-rule.yaml': prometheusRule([...recordingGroups, ...alertGroups]),
   'rules/recording.yml': rulesFile(recordingGroups),
   'rules/alerts.yml': rulesFile(alertGroups),
   ...Object.fromEntries(

@@ -17,10 +17,9 @@ const build = (overlay: string): Promise<string> => succeed('kubectl', ['kustomi
 
 describe('every overlay', () => {
   beforeAll(async () => {
-    // What the dry runs need to be there: namespaces, and the kinds of cert-manager.
+    // What the dry runs need to be there: namespaces, and the kinds of cert-manager and the Prometheus operator.
     await kubectl('apply', '--server-side', '-f', 'tests/cluster/crds.yaml');
-    await kubectl('wait', '--for=condition=Established', 'crd/certificates.cert-manager.io', '--timeout=60s');
-    await kubectl('wait', '--for=condition=Established', 'crd/clusterissuers.cert-manager.io', '--timeout=60s');
+    await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
     const namespaces = ['k8s/base/fleet', 'k8s/components/data-namespace/namespace.yaml'];
     for (const [index, from] of namespaces.entries())
       await kubectl('apply', '--server-side', index === 0 ? '-k' : '-f', from);
