@@ -107,6 +107,7 @@ export function complaintAbout(name: string, command: Document, rules: Targeting
   if (rules.allowed.some((entry) => isAllowed(entry, { name, collection, command }))) return undefined;
   const key = rules.shardKeys[collection];
   if (key === undefined) return `${name} on ${collection}, whose shard key the watcher does not know (see shardKeys)`;
+  if (name === 'find' && isUnhintedOr(command)) return `find on ${collection} with $or and without a hint`;
   if (check(command, key)) return undefined;
   return `${name} on ${collection} without {${key.join(', ')}}: ${JSON.stringify(subjectOf(command)).slice(0, 300)}`;
 }
@@ -176,6 +177,14 @@ function isGivenValue(condition: unknown): boolean {
   if (!isDocument(condition)) return condition !== undefined;
   const operators = Object.keys(condition).filter((name) => name.startsWith('$'));
   return operators.length === 0 || operators.includes('$eq') || operators.includes('$in');
+}
+
+/**
+ * MongoDB plans each branch of an `$or` by itself and keeps to what it chose when all indexes were as good: a look at
+ * one key of each of many conversations then reads the whole conversations.
+ */
+function isUnhintedOr({ filter, hint }: Document): boolean {
+  return isDocument(filter) && Object.keys(filter).join() === '$or' && hint === undefined;
 }
 
 function isDocument(value: unknown): value is Document {

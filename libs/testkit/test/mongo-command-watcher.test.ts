@@ -12,7 +12,10 @@ describe('the command watcher', () => {
   it.each<[string, Document]>([
     ['find', { find: 'messages', filter: { ...c, seq: { $gt: 1 } } }],
     ['find', { find: 'messages', filter: { conversationId: { $in: ['a', 'b'] } } }],
-    ['find', { find: 'messages', filter: { $or: [c, { conversationId: 'b', seq: 1 }] } }],
+    [
+      'find',
+      { find: 'messages', filter: { $or: [c, { conversationId: 'b', seq: 1 }] }, hint: 'conversationId_1_seq_1' },
+    ],
     ['find', { find: 'messages', filter: { $and: [{ seq: 1 }, c] } }],
     ['find', { find: 'members', filter: c }],
     ['aggregate', { aggregate: 'messages', pipeline: [{ $match: c }, { $group: {} }] }],
@@ -35,7 +38,7 @@ describe('the command watcher', () => {
     ['find', { find: 'messages' }],
     ['find', { find: 'messages', filter: { conversationId: { $gt: 'a' } } }],
     ['find', { find: 'messages', filter: { conversationId: /^g:/ } }],
-    ['find', { find: 'messages', filter: { $or: [c, { seq: 1 }] } }],
+    ['find', { find: 'messages', filter: { $or: [c, { seq: 1 }] }, hint: 'conversationId_1_seq_1' }],
     ['find', { find: 'members', filter: { userId: 'u' } }],
     ['aggregate', { aggregate: 'messages', pipeline: [{ $group: {} }, { $match: c }] }],
     ['insert', { insert: 'members', documents: [full, c] }],
@@ -47,6 +50,12 @@ describe('the command watcher', () => {
     ['distinct', { distinct: 'messages', key: 'conversationId' }],
   ])('complains about a scattered %s: %j', (name, command) => {
     expect(complaint(name, command)).toMatch(/without \{/);
+  });
+
+  it('complains about an $or whose index MongoDB may choose', () => {
+    const filter = { $or: [c, c] };
+    expect(complaint('find', { find: 'messages', filter })).toMatch(/without a hint/);
+    expect(complaint('find', { find: 'messages', filter, hint: 'conversationId_1_seq_1' })).toBeUndefined();
   });
 
   it('wants to know the shard key of every collection', () => {

@@ -54,7 +54,7 @@ export class MongoAppendLog implements AppendLog {
             return { conversationId, senderId: senderUserId, clientMessageId };
           }),
         },
-        { projection: ACK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: ids.length + 1 },
+        { projection: ACK_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: ids.length + 1, hint: ID_INDEX },
       )
       .toArray();
     return new Map(
@@ -66,7 +66,7 @@ export class MongoAppendLog implements AppendLog {
     const found = await this.#messages
       .find(
         { $or: places.map(({ conversationId, seq }) => ({ conversationId, seq })) },
-        { projection: TARGET_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: places.length + 1 },
+        { projection: TARGET_FIELDS, maxTimeMS: READ_TIMEOUT_MS, batchSize: places.length + 1, hint: SEQ_INDEX },
       )
       .toArray();
     return new Map(

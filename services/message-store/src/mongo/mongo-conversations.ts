@@ -6,7 +6,7 @@ import type { ConversationRecord } from '../domain/message-log.js';
 import type { ReapableMessage } from '../domain/plan-reaping.js';
 import type { Floor, ReapStore, SeqRange } from '../domain/reaper.js';
 import { TOMBSTONE_MS, type Retention } from '../domain/retention.js';
-import { conversations, messages, type ConversationDocument, type MessageDocument } from './collections.js';
+import { conversations, messages, SEQ_INDEX, type ConversationDocument, type MessageDocument } from './collections.js';
 import { REAPABLE_FIELDS, toReapable, toStoredHead } from './mapping.js';
 import type { HeadReader } from './head-reader.js';
 
@@ -157,7 +157,7 @@ export class MongoConversations implements ReapStore {
             return { conversationId, seq: { $gte: seq, $lt: seq + limit } };
           }),
         },
-        { projection: REAPABLE_FIELDS, sort: { conversationId: 1, seq: 1 } },
+        { projection: REAPABLE_FIELDS, sort: { conversationId: 1, seq: 1 }, hint: SEQ_INDEX },
       )
       .toArray();
     return byConversation(windows, found);

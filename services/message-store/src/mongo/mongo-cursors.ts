@@ -112,7 +112,7 @@ export class MongoCursors implements CursorStore {
         batchSize: query.pageSize + 1,
         maxTimeMS: READ_TIMEOUT_MS,
         // What changed is little; ordering it costs less than reading all members.
-        ...(query.changedSinceMs > 0 ? { hint: { conversationId: 1, at: 1 } } : undefined),
+        hint: query.changedSinceMs > 0 ? { conversationId: 1, at: 1 } : { conversationId: 1, userId: 1 },
       })
       .toArray();
     return found.map(toMark);
