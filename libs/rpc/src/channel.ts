@@ -18,8 +18,8 @@ const COMMON: ChannelOptions = {
 };
 
 // No grpc.max_connection_age_ms, which would make clients look names up again: after its GOAWAY the next keepalive ping
-// of either side fails in Node's http2 and takes every open stream down with it (grpc-js 1.14, Node 20). Clients look
-// names up by the clock instead (refreshed-dns.ts).
+// of either side fails in Node's http2 and takes every open stream down with it (grpc-js 1.14, Node 20). It isn't needed
+// either: a client has one channel to each replica by its own name, and a replica that moves breaks the connection.
 export const serverChannelOptions: ChannelOptions = COMMON;
 
 export const clientChannelOptions: ChannelOptions = {
@@ -32,8 +32,6 @@ export const clientChannelOptions: ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
-  // A name may stand for several replicas (a headless Service): a connection to each, and every call to the next of them.
-  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }], methodConfig: [] }),
   'grpc.client_idle_timeout_ms': 24 * 3_600_000,
 };
 

@@ -18,7 +18,6 @@ import type {
   ServerStreamingName,
   UnaryName,
 } from './method.js';
-import { refreshedTarget } from './refreshed-dns.js';
 import { codeName, errorInfo, isRetryable, statusOf, unavailable } from './rpc-error.js';
 import { RetryBudget } from './retry-budget.js';
 import { StreamLink, type LinkHandlers } from './stream-link.js';
@@ -52,7 +51,7 @@ export interface RetriedCallOptions extends CallOptions {
 
 const RETRY_DELAY = { minMs: 20, maxMs: 200 };
 
-/** One channel to each node of a service (a replica, or a name that stands for several), and the ways of calling it. */
+/** One channel to each replica of a service, and the ways of calling it. */
 export class NodePool<D extends Definition> {
   readonly nodes: Nodes;
   readonly #definition: D;
@@ -69,10 +68,7 @@ export class NodePool<D extends Definition> {
     this.#options = options;
     const credentials = channelCredentials(options.tls);
     this.#clients = new Map(
-      options.nodes.map((node) => [
-        node.name,
-        new Client(refreshedTarget(formatHostPort(node)), credentials, clientChannelOptions),
-      ]),
+      options.nodes.map((node) => [node.name, new Client(formatHostPort(node), credentials, clientChannelOptions)]),
     );
     this.#metadata = new Metadata();
     this.#metadata.set(AUTHORIZATION_KEY, `Bearer ${options.fleetToken}`);
