@@ -138,7 +138,7 @@ describe('the metrics of a real fleet', () => {
   });
 
   it('are exported by the service that their name says', async () => {
-    const shared = /^godwit_(process|rpc|batch|bus|mongo|redis)_/;
+    const shared = /^godwit_(process|rpc|batch|bus|events|mongo|redis)_/;
     for (const process of await scrapeAll()) {
       const own = `godwit_${process.service === 'message-store' ? 'store' : process.service}_`;
       const foreign = typesIn(process).filter(
