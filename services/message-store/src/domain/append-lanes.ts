@@ -1,4 +1,5 @@
 import type { Clock } from '@godwit/runtime/clock';
+import { fnv1a } from '@godwit/runtime/fnv1a';
 import { AppendLane, LANE_LIMITS, type LaneObserver, type StoredEvent } from './append-lane.js';
 import type { Head, HeadCache } from './head-cache.js';
 import type { AppendLease, LogTime } from './lease.js';
@@ -48,7 +49,7 @@ export class AppendLanes {
 
   append(pending: PendingAppend): void {
     const { item, origin } = pending;
-    const lane = this.#lanes[hash(item.conversationId) % this.#lanes.length];
+    const lane = this.#lanes[fnv1a(item.conversationId) % this.#lanes.length];
     if (lane === undefined || this.#stopped || this.#options.unconfirmed.full) {
       origin.answer(item.requestId, { kind: 'unavailable', retryAfterMs: REFUSED_RETRY_MS });
     } else lane.offer(pending);
@@ -79,10 +80,3 @@ export class AppendLanes {
     acked(tookMs);
   }
 }
-
-/** FNV-1a: even enough for a handful of lanes, and needs no other process to agree. */
-const hash = (text: string): number => {
-  let value = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  return value >>> 0;
-};
