@@ -90,8 +90,7 @@ export class Bus {
    * @throws BusUnavailable while NATS is away (nothing is kept for later)
    */
   publish(subject: CoreSubject, payload: Uint8Array): void {
-    const connection = this.#connection.current;
-    if (connection === undefined) throw new BusUnavailable(new Error('not connected'));
+    const connection = this.#requireConnection();
     try {
       connection.publish(subjectName(this.#options.namespace, subject), payload);
     } catch (error) {
@@ -104,8 +103,7 @@ export class Bus {
    * @throws BusUnavailable when it isn't known to be stored: it may be, so the job has to bear being done twice
    */
   async store(subject: StoredSubject, payload: Uint8Array, id?: string): Promise<void> {
-    const connection = this.#connection.current;
-    if (connection === undefined) throw new BusUnavailable(new Error('not connected'));
+    const connection = this.#requireConnection();
     const startedAt = performance.now();
     try {
       await this.#jetstream(connection).publish(subjectName(this.#options.namespace, subject), payload, {
@@ -150,8 +148,7 @@ export class Bus {
    * @throws BusUnavailable
    */
   async readBack(options: ReadBackOptions): Promise<ReadBack> {
-    const connection = this.#connection.current;
-    if (connection === undefined) throw new BusUnavailable(new Error('not connected'));
+    const connection = this.#requireConnection();
     try {
       return await readBack(connection, this.#options.namespace, options);
     } catch (error) {
@@ -162,6 +159,13 @@ export class Bus {
   async close(): Promise<void> {
     this.#abort.abort();
     await this.#connection.close();
+  }
+
+  /** @throws BusUnavailable */
+  #requireConnection(): NatsConnection {
+    const connection = this.#connection.current;
+    if (connection === undefined) throw new BusUnavailable(new Error('not connected'));
+    return connection;
   }
 
   #jetstream(connection: NatsConnection): JetStreamClient {

@@ -68,4 +68,3 @@ export const eventsOf = (service: string, slot: number): StoredSubject =>
   stored(`events.${token(service)}.${token(String(slot))}`);
 /** FactBatch of all services. */
 export const eventsInSlot = (slot: number): StoredSubject => stored(`events.*.${token(String(slot))}`);
-export const eventsAll: StoredSubject = stored('events.*.*');

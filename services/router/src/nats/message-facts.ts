@@ -32,13 +32,20 @@ export class MessageFacts implements MessageEvents {
       // What names no conversation may be anything.
       const known = isConversationId(conversationId) ? conversationId : '';
       const value = { reason: outcome.refusal.reason, kind };
-      this.#record({ timeMs, conversationId: known, seq: 0, userId, deviceId, what: { $case: 'sendRefused', value } });
+      this.#recorder.record({
+        timeMs,
+        conversationId: known,
+        seq: 0,
+        userId,
+        deviceId,
+        what: { $case: 'sendRefused', value },
+      });
       return;
     }
     const { seq, serverTimeMs, duplicate } = outcome;
     this.#sentAt.set(keyOf(conversationId, seq), serverTimeMs);
     const value = { kind, payloadBytes: payload.length, ackMs, serverTimeMs, duplicate };
-    this.#record({ timeMs, conversationId, seq, userId, deviceId, what: { $case: 'accepted', value } });
+    this.#recorder.record({ timeMs, conversationId, seq, userId, deviceId, what: { $case: 'accepted', value } });
   }
 
   announced(message: MessageKey, recipients: number, offline: number): void {
@@ -58,14 +65,10 @@ export class MessageFacts implements MessageEvents {
 
   #marked({ conversationId, userId, deviceId }: CursorRaise, $case: 'deliveredTo' | 'readUpTo', seq: number): void {
     const value = { sentTimeMs: this.#sentAt.get(keyOf(conversationId, seq)) ?? 0 };
-    this.#record({ timeMs: this.#clock.now(), conversationId, seq, userId, deviceId, what: { $case, value } });
+    this.#recorder.record({ timeMs: this.#clock.now(), conversationId, seq, userId, deviceId, what: { $case, value } });
   }
 
   #note({ conversationId, seq }: MessageKey, what: Fact['what']): void {
-    this.#record({ timeMs: this.#clock.now(), conversationId, seq, userId: '', deviceId: '', what });
-  }
-
-  #record(fact: Fact): void {
-    this.#recorder.record(fact);
+    this.#recorder.record({ timeMs: this.#clock.now(), conversationId, seq, userId: '', deviceId: '', what });
   }
 }
