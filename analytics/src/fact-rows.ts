@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { Kind } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import type { Fact, FactBatch } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
 
 export type Value = string | number | boolean;
@@ -11,24 +12,6 @@ export interface FactRecord {
   readonly batch: FactBatch;
 }
 
-// godwit.message.v1.Kind, by number.
-const KINDS = [
-  'unspecified',
-  'text',
-  'image',
-  'video',
-  'audio',
-  'file',
-  'location',
-  'contact',
-  'reaction',
-  'edit',
-  'delete',
-  'seen',
-  'membership',
-  'card',
-  'encrypted',
-] as const;
 const PSEUDONYM_LENGTH = 32;
 
 /** The same id and key give the same pseudonym; without the key nothing leads back to the id. */
@@ -57,7 +40,11 @@ export const rowsOf = ({ seq, batch }: FactRecord, key: string): FactRow[] =>
 
 const known = <T extends string | number>(value: T): T | undefined => (value === 0 || value === '' ? undefined : value);
 
-const kindName = (kind: number): string => KINDS[kind] ?? `kind_${String(kind)}`;
+/** As the protocol names it; `kind_<number>` where it is newer than this. */
+const kindName = (kind: number): string => {
+  const name: string | undefined = Kind[kind];
+  return name?.toLowerCase() ?? `kind_${String(kind)}`;
+};
 
 /** What the kind of fact has of its own; undefined for a kind that is newer than this. */
 const columnsOf = (what: Fact['what']): FactRow | undefined => {

@@ -1,15 +1,16 @@
 import { RefusedError, NoAnswerError } from '@godwit/client/errors';
 import { TraceServiceClient, type TraceMessageResponse } from '@godwit/proto/gen/grpc/godwit/router/v1/trace';
+import { API_KEY_KEY } from '@godwit/rpc/authenticate';
 import { channelCredentials } from '@godwit/rpc/channel';
 import { errorInfo } from '@godwit/rpc/rpc-error';
-import type { TlsFiles } from '@godwit/runtime/base-config';
+import { tlsFiles, type TlsFiles } from '@godwit/runtime/base-config';
 import { Metadata } from '@grpc/grpc-js';
+import { CliError, EXIT } from './exit.js';
 
 export interface TraceTarget {
   /** host:port of routers: any of them answers. */
   readonly routers: readonly string[];
   readonly apiKey: string;
-  readonly tls: TlsFiles | undefined;
 }
 
 export interface TraceQuery {
@@ -20,12 +21,16 @@ export interface TraceQuery {
 
 const DEADLINE_MS = 10_000;
 
-/** Asks one router after the other until one answers. @throws RefusedError, NoAnswerError */
+/**
+ * Asks one router after the other until one answers.
+ * @throws RefusedError, NoAnswerError, CliError (the variables of TLS are not all there)
+ */
 export async function traceMessage(target: TraceTarget, query: TraceQuery): Promise<TraceMessageResponse> {
+  const access = { apiKey: target.apiKey, tls: tlsOf(process.env) };
   let last: unknown;
   for (const router of target.routers) {
     try {
-      return await ask(router, target, query);
+      return await ask(router, access, query);
     } catch (error) {
       const { reason, field, message, retryAfterMs } = errorInfo(error) ?? {};
       if (reason !== undefined && reason !== 'UNAVAILABLE') {
@@ -38,10 +43,23 @@ export async function traceMessage(target: TraceTarget, query: TraceQuery): Prom
   throw new NoAnswerError(`no router answers (${target.routers.join(', ')}): ${why}`);
 }
 
-function ask(router: string, { apiKey, tls }: TraceTarget, query: TraceQuery): Promise<TraceMessageResponse> {
+function tlsOf(env: NodeJS.ProcessEnv): TlsFiles | undefined {
+  try {
+    return tlsFiles.read(env);
+  } catch (error) {
+    throw new CliError(EXIT.usage, `${tlsFiles.name} ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+interface Access {
+  readonly apiKey: string;
+  readonly tls: TlsFiles | undefined;
+}
+
+function ask(router: string, { apiKey, tls }: Access, query: TraceQuery): Promise<TraceMessageResponse> {
   const client = new TraceServiceClient(router, channelCredentials(tls));
   const metadata = new Metadata();
-  metadata.set('x-api-key', apiKey);
+  metadata.set(API_KEY_KEY, apiKey);
   return new Promise<TraceMessageResponse>((resolve, reject) => {
     client.traceMessage(query, metadata, { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
       if (error === null) resolve(response);

@@ -10,8 +10,8 @@ export interface TlsFiles {
 
 const TLS_VARIABLES = ['GODWIT_TLS_CERT', 'GODWIT_TLS_KEY', 'GODWIT_TLS_CA'] as const;
 
-// All three or none: a certificate without an authority would be TLS without knowing the peer.
-const tlsFiles: Setting<TlsFiles | undefined> = {
+/** All three or none: a certificate without an authority would be TLS without knowing the peer. */
+export const tlsFiles: Setting<TlsFiles | undefined> = {
   name: TLS_VARIABLES.join(', '),
   secret: false,
   read: (env: Env) => {

@@ -1,5 +1,11 @@
 import { Option, type Command } from 'commander';
-import type { EventsRead, Step, StepState, TraceMessageResponse } from '@godwit/proto/gen/grpc/godwit/router/v1/trace';
+import type {
+  EventsRead,
+  Step,
+  StepState,
+  TraceMessageResponse,
+  TraceStep,
+} from '@godwit/proto/gen/grpc/godwit/router/v1/trace';
 import { CliError, EXIT } from '../exit.js';
 import { findLocalStack } from '../local-stack.js';
 import { table } from '../output.js';
@@ -64,21 +70,14 @@ export function addTraceCommand(program: Command, session: (command: Command) =>
 
 function targetOf(options: TraceOptions): TraceTarget {
   const local = findLocalStack();
-  const given = addresses((options.router ?? []).join(','), undefined);
+  const { router: given = [] } = options;
   const routers = given.length > 0 ? given : (local?.routers ?? []);
   const apiKey = options.apiKey ?? local?.apiKey;
   if (routers.length === 0 || apiKey === undefined) {
     const where = 'or run inside a folder with a local stack';
     throw new CliError(EXIT.usage, `give --router host:port and --api-key (scope admin), ${where}`);
   }
-  return { routers, apiKey, tls: tlsOf(process.env) };
-}
-
-function tlsOf(env: NodeJS.ProcessEnv): TraceTarget['tls'] {
-  const { GODWIT_TLS_CERT: cert = '', GODWIT_TLS_KEY: key = '', GODWIT_TLS_CA: ca = '' } = env;
-  if (cert === '' && key === '' && ca === '') return undefined;
-  if (cert !== '' && key !== '' && ca !== '') return { cert, key, ca };
-  throw new CliError(EXIT.usage, 'GODWIT_TLS_CERT, GODWIT_TLS_KEY and GODWIT_TLS_CA belong together');
+  return { routers, apiKey };
 }
 
 function valueOf({ steps, events, recipients, recipientsLeftOut }: TraceMessageResponse): unknown {
@@ -109,7 +108,7 @@ function textOf({ steps, events, recipientsLeftOut }: TraceMessageResponse): str
   return lines.filter((line) => line !== undefined).join('\n');
 }
 
-function whoOf({ userId, deviceId, edgeId, provider }: TraceMessageResponse['steps'][number]): string {
+function whoOf({ userId, deviceId, edgeId, provider }: TraceStep): string {
   const device = deviceId === '' ? '' : `device ${deviceId}`;
   return [edgeId, provider, userId, device].filter((part) => part !== '').join(' ');
 }
