@@ -86,12 +86,17 @@ export function watchMongoCommands(client: MongoClient, options: WatchOptions = 
   return {
     violations,
     assertTargeted: () => {
-      if (violations.length > 0) throw new Error(`Commands without the shard key:\n- ${violations.join('\n- ')}`);
+      assertNone(violations);
     },
     stop: () => {
       client.off('commandStarted', onCommand);
     },
   };
+}
+
+export function assertNone(violations: readonly string[]): void {
+  if (violations.length > 0)
+    throw new Error(`Commands that a cluster would suffer from:\n- ${violations.join('\n- ')}`);
 }
 
 export interface TargetingRules {

@@ -1,5 +1,11 @@
 import { type Document, MongoClient } from 'mongodb';
-import { ALLOWED_UNTARGETED, type AllowedCommand, complaintAbout, SHARD_KEYS } from './mongo-command-watcher.js';
+import {
+  ALLOWED_UNTARGETED,
+  type AllowedCommand,
+  assertNone,
+  complaintAbout,
+  SHARD_KEYS,
+} from './mongo-command-watcher.js';
 
 const PROFILE_BYTES = 256 * 1024 * 1024;
 
@@ -50,8 +56,7 @@ export async function watchMongoProfile(options: ProfileWatchOptions): Promise<M
     seen: () => profile.countDocuments(ofClients),
     violations,
     assertTargeted: async () => {
-      const found = await violations();
-      if (found.length > 0) throw new Error(`Commands without the shard key:\n- ${found.join('\n- ')}`);
+      assertNone(await violations());
     },
     [Symbol.asyncDispose]: async () => {
       await database.command({ profile: 0 });
