@@ -20,13 +20,13 @@ const lines = (record, indent) =>
         : [`${indent}${key}: ${scalar(value)}`],
   );
 const rule = (record) => lines(record, '        ').join('\n').replace('        ', '      - ');
-const rulesFile = (groups) =>
+const rulesText = (groups) =>
   [
-    '# Made by observability/generate.mjs; edit slo.mjs and alerts.mjs instead.',
     'groups:',
     ...groups.map(({ name, rules }) => [`  - name: ${name}`, '    rules:', ...rules.map(rule)].join('\n')),
-    '',
   ].join('\n');
+const rulesFile = (groups) =>
+  ['# Made by observability/generate.mjs; edit slo.mjs and alerts.mjs instead.', rulesText(groups), ''].join('\n');
 
 // The same for the Prometheus operator.
 const prometheusRule = (groups) =>
@@ -39,14 +39,31 @@ const prometheusRule = (groups) =>
     '  namespace: godwit',
     '  labels: { app.kubernetes.io/part-of: godwit }',
     'spec:',
-    ...rulesFile(groups)
-      .split('\n')
-      .slice(1)
-      .map((line) => (line === '' ? line : `  ${line}`)),
+    rulesText(groups).replaceAll(/^(?=.)/gm, '  '),
+    '',
+  ].join('\n');
+
+// The dashboards as a ConfigMap, for k8s/components/monitoring: kustomize reads files of its own folder only.
+const dashboardsKustomization = () =>
+  [
+    '# Made by observability/generate.mjs: the dashboards as a ConfigMap, for k8s/components/monitoring.',
+    'apiVersion: kustomize.config.k8s.io/v1alpha1',
+    'kind: Component',
+    'configMapGenerator:',
+    '  - name: godwit-dashboards',
+    '    namespace: godwit',
+    '    options:',
+    "      # Grafana's sidecar looks for this label, and watches: a name that changes would leave old ones behind.",
+    "      labels: { grafana_dashboard: '1' }",
+    '      disableNameSuffixHash: true',
+    '    files:',
+    ...dashboards.map(({ uid }) => `      - ${uid}.json`).sort(),
+    '',
   ].join('\n');
 
 const files = {
   '../k8s/components/monitoring/prometheus-rule.yaml': prometheusRule([...recordingGroups, ...alertGroups]),
+  'dashboards/kustomization.yaml': dashboardsKustomization(),
   'rules/recording.yml': rulesFile(recordingGroups),
   'rules/alerts.yml': rulesFile(alertGroups),
   ...Object.fromEntries(

@@ -199,25 +199,23 @@ interface Panel {
 }
 
 const DASHBOARDS = path.join(PROJECT_ROOT, 'observability', 'dashboards');
+const dashboardFiles = readdirSync(DASHBOARDS).filter((file) => file.endsWith('.json'));
 
 describe('with a real Prometheus', () => {
-  it.for(readdirSync(DASHBOARDS).filter((file) => file.endsWith('.json')))(
-    'no query of %s is empty',
-    async (file, { skip }) => {
-      if (prometheus === undefined) return skip(without);
-      const { panels } = JSON.parse(readFileSync(path.join(DASHBOARDS, file), 'utf8')) as { panels: readonly Panel[] };
-      expect(panels.length).toBeGreaterThan(4);
-      for (const { title, targets } of panels) {
-        for (const { expr } of targets) {
-          const expression = expr.replaceAll('$__rate_interval', '2m');
-          // Rules and rates need a second look at what has happened.
-          await expect
-            .poll(async () => (await ask(expression)).length, { timeout: 15_000, message: `${title}: ${expr}` })
-            .toBeGreaterThan(0);
-        }
+  it.for(dashboardFiles)('no query of %s is empty', async (file, { skip }) => {
+    if (prometheus === undefined) return skip(without);
+    const { panels } = JSON.parse(readFileSync(path.join(DASHBOARDS, file), 'utf8')) as { panels: readonly Panel[] };
+    expect(panels.length).toBeGreaterThan(4);
+    for (const { title, targets } of panels) {
+      for (const { expr } of targets) {
+        const expression = expr.replaceAll('$__rate_interval', '2m');
+        // Rules and rates need a second look at what has happened.
+        await expect
+          .poll(async () => (await ask(expression)).length, { timeout: 15_000, message: `${title}: ${expr}` })
+          .toBeGreaterThan(0);
       }
-    },
-  );
+    }
+  });
 
   it('counted what was sent, and nothing is wrong', async ({ skip }) => {
     if (prometheus === undefined) return skip(without);
