@@ -7,7 +7,8 @@ import { Conversations } from '../src/domain/conversations.js';
 import { History } from '../src/domain/history.js';
 import { Relations } from '../src/domain/relations.js';
 import { KIND } from '../src/domain/kind.js';
-import { MemoryConversations, MemoryLog, MemoryRelations } from './support/memory-world.js';
+import { MemoryLog } from './support/memory-log.js';
+import { MemoryConversations, MemoryRelations } from './support/memory-world.js';
 
 const [owner, leaver, comer] = [newId(), newId(), newId()];
 

@@ -7,7 +7,7 @@ import { GONE } from '../src/domain/kind.js';
 import type { LogPage } from '../src/domain/ports.js';
 import { readVisible } from '../src/domain/read-visible.js';
 import { intervals } from './support/arbitrary-intervals.js';
-import { MemoryLog } from './support/memory-world.js';
+import { MemoryLog } from './support/memory-log.js';
 
 const conversationId = groupConversation(newId());
 

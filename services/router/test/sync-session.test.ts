@@ -13,7 +13,8 @@ import { planSync } from '../src/domain/sync-plan.js';
 import { SyncQuestions } from '../src/domain/sync-questions.js';
 import { SyncSession, type SyncSink } from '../src/domain/sync-session.js';
 import { intervals } from './support/arbitrary-intervals.js';
-import { MemoryLog, memoryDevices, MemoryRelations } from './support/memory-world.js';
+import { MemoryLog } from './support/memory-log.js';
+import { memoryDevices, MemoryRelations } from './support/memory-world.js';
 
 const VERSION = 7;
 const user = newId();
