@@ -110,12 +110,12 @@ export interface SendRefused {
   kind: number;
 }
 
-/** Session: a socket of the device has been registered. */
+/** Session: a socket of the device has been registered. Not written yet: session has no way to NATS. */
 export interface SessionStarted {
   edgeId: string;
 }
 
-/** Session: the device's socket is gone. */
+/** Session: the device's socket is gone. Not written yet. */
 export interface SessionEnded {
   edgeId: string;
   /** closed, superseded, revoked, lease (the edge is gone) */
