@@ -52,6 +52,11 @@ const dashboard = (uid, title, panels) => ({
 const fleet = dashboard('fleet', 'fleet', [
   p('Objectives: bad share, 1 h', 'percentunit', ...slos.map(({ name, what }) => q(ratio(name, '1h'), what))),
   p('Replicas that are ready', 'short', q('sum by (service) (godwit_process_ready)', '{{service}}')),
+  p(
+    'Builds that run: more than one of a service only while it is rolled out',
+    'short',
+    q('count by (service, version, revision) (godwit_process_build_info)', '{{service}} {{version}} {{revision}}'),
+  ),
   p('Calls served', 'reqps', q(rate('godwit_rpc_server_seconds_count', 'service'), '{{service}}')),
   p(
     'Calls served that failed on our side',

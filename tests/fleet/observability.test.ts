@@ -10,7 +10,8 @@ import { PROJECT_ROOT } from '@godwit/local-stack/project-root';
 import type { Server } from '@godwit/local-stack/servers/server';
 import { startPrometheus } from '@godwit/local-stack/servers/start-prometheus';
 import { StackError } from '@godwit/local-stack/stack-error';
-import * as catalogue from '@godwit/telemetry/catalogue';
+import * as ofLibs from '@godwit/telemetry/catalogue/libs';
+import * as ofServices from '@godwit/telemetry/catalogue/services';
 import type { AnyDeclaration } from '@godwit/telemetry/metrics';
 import { PROCESS_METRICS } from '@godwit/telemetry/process-metrics';
 import { waitFor } from '@godwit/testkit/wait-for';
@@ -119,7 +120,7 @@ async function scrapeAll(): Promise<Scraped[]> {
 
 const typesIn = ({ lines }: Scraped): string[] => lines.flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []);
 
-const declarations: readonly AnyDeclaration[] = Object.values(catalogue);
+const declarations: readonly AnyDeclaration[] = [...Object.values(ofLibs), ...Object.values(ofServices)];
 
 describe('the metrics of a real fleet', () => {
   it('are those of the catalogue: none that is not listed, none that nobody exports', async () => {
@@ -146,6 +147,13 @@ describe('the metrics of a real fleet', () => {
       );
       expect(foreign, process.name).toEqual([]);
     }
+  });
+
+  it('say of every process which build it is, the same', async () => {
+    const builds = (await scrapeAll()).map(
+      ({ lines }) => /^godwit_process_build_info\{(version="[^"]+",revision="[^"]+")/m.exec(lines.join('\n'))?.[1],
+    );
+    expect([...new Set(builds)]).toEqual([expect.stringMatching(/^version="\d+\.\d+\.\d+"/)]);
   });
 
   it('have no label value that is not listed', async () => {

@@ -1,3 +1,4 @@
+import { buildEnvironment } from './build.js';
 import { LOOPBACK } from './ports.js';
 import { plainEnvironment } from './servers/server.js';
 import type { StackSecrets } from './secrets.js';
@@ -41,6 +42,7 @@ export function environmentOf(replica: Replica, settings: FleetSettings): Record
 function commonEnvironment(settings: FleetSettings): Record<string, string> {
   return {
     GODWIT_ENV: 'development',
+    ...buildEnvironment(),
     GODWIT_NAMESPACE: settings.namespace,
     GODWIT_FLEET_TOKEN: settings.secrets.fleetToken,
     GODWIT_MONGO_URL: settings.urls.mongo,

@@ -52,6 +52,8 @@ describe('a stack', () => {
     expect(edge).toMatchObject({
       GODWIT_ENV: 'development',
       GODWIT_NODE: 'edge-0',
+      GODWIT_VERSION: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      GODWIT_REVISION: expect.stringMatching(/^([0-9a-f]{40}|unknown)$/) as string,
       GODWIT_NAMESPACE: 'ns1',
       GODWIT_LOG_LEVEL: 'warn',
       GODWIT_MONGO_URL: mongoUrl,

@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jets
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
-import { busConnected, busDisconnects, busStoreSeconds } from '@godwit/telemetry/catalogue';
+import { busConnected, busDisconnects, busStoreSeconds } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import { BusConnection } from './connection.js';
 import { BusUnavailable } from './bus-unavailable.js';

@@ -2,7 +2,7 @@ import { AckPolicy, jetstream, jetstreamManager, type ConsumerMessages, type JsM
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
-import { busConsumed, busWaitSeconds } from '@godwit/telemetry/catalogue';
+import { busConsumed, busWaitSeconds } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { BusConnection } from './connection.js';
 import { streamName, subjectName } from './naming.js';

@@ -1,7 +1,7 @@
 import type { Bus } from '@godwit/bus/bus';
 import { eventsOf } from '@godwit/bus/subjects';
 import { FactBatch, type Fact } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
-import { eventsFacts } from '@godwit/telemetry/catalogue';
+import { eventsFacts } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import { slotOfFact } from './slot.js';
 

@@ -1,4 +1,4 @@
-import { mongoCheckoutSeconds, mongoConnections, mongoPoolClears } from '@godwit/telemetry/catalogue';
+import { mongoCheckoutSeconds, mongoConnections, mongoPoolClears } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { MongoClient } from 'mongodb';
 

@@ -1,4 +1,4 @@
-import { redisAvailable, redisNodes, redisSeconds } from '@godwit/telemetry/catalogue';
+import { redisAvailable, redisNodes, redisSeconds } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
 
 /** Told how commands ended that were begun at this moment of `performance.now()`. */

@@ -5,7 +5,7 @@ import { Nodes } from '@godwit/ring/nodes';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { TlsFiles } from '@godwit/runtime/base-config';
 import type { Logger } from '@godwit/runtime/logger';
-import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue';
+import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue/libs';
 import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
 import { AUTHORIZATION_KEY, DEVICE_KEY, NODE_KEY, USER_KEY } from './authenticate.js';
 import { channelCredentials, clientChannelOptions } from './channel.js';

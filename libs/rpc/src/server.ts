@@ -13,7 +13,7 @@ import type { TlsFiles } from '@godwit/runtime/base-config';
 import type { HostPort } from '@godwit/runtime/config';
 import { within } from '@godwit/runtime/deferred';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
-import { rpcServerSeconds, rpcServerStreams } from '@godwit/telemetry/catalogue';
+import { rpcServerSeconds, rpcServerStreams } from '@godwit/telemetry/catalogue/libs';
 import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
 import { createAuthenticate, type Authenticate, type Caller, type ServerAuth } from './authenticate.js';
 import { CallContext } from './call-context.js';

@@ -1,4 +1,15 @@
-import { choice, hostPort, integer, secret, setting, url, type ConfigOf, type Env, type Setting } from './config.js';
+import {
+  choice,
+  hostPort,
+  integer,
+  secret,
+  setting,
+  text,
+  url,
+  type ConfigOf,
+  type Env,
+  type Setting,
+} from './config.js';
 import { z } from 'zod';
 
 /** Files of this process's certificate and key and of the authority that signs the fleet's (PEM). */
@@ -22,6 +33,12 @@ export const tlsFiles: Setting<TlsFiles | undefined> = {
   },
 };
 
+/** What a process is of, as whoever built it has said: a release, and the commit it was made from. */
+export interface Build {
+  readonly version: string;
+  readonly revision: string;
+}
+
 const NAMESPACE_PATTERN = /^[a-z][a-z0-9_-]{0,37}$/;
 
 export interface BaseDefaults {
@@ -39,6 +56,7 @@ export const baseSettings = ({ service, grpcPort, httpPort }: BaseDefaults) => (
     z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, { error: 'must be a DNS label like router-0' }),
     `${service}-0`,
   ),
+  build: { version: text('GODWIT_VERSION', '0.0.0'), revision: text('GODWIT_REVISION', 'unknown') },
   /** Database name, Redis key prefix, subject and stream prefix. */
   namespace: setting(
     'GODWIT_NAMESPACE',

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { processReady } from '@godwit/telemetry/catalogue';
+import { processBuildInfo, processReady } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
+import type { Build } from './base-config.js';
 import type { HostPort } from './config.js';
 import { within } from './deferred.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -9,6 +10,7 @@ import { answerLogLevel } from './log-level-endpoint.js';
 
 export interface HealthServerOptions {
   readonly listen: HostPort;
+  readonly build: Build;
   readonly metrics: Metrics;
   readonly life: Lifecycle;
 }
@@ -51,14 +53,17 @@ const answer = (response: ServerResponse, status: number, body: unknown): void =
 };
 
 /**
- * The plain HTTP server for the platform: `/healthz` (the event loop turns), `/readyz` (all checks pass and it isn't
+ * The plain HTTP server for the platform: `/healthz` (the event loop turns; which build it
+ * is), `/readyz` (all checks pass and it isn't
  * stopping), `/metrics` (Prometheus), `/log-level` (GET, and POST to change it for a while), and what a service adds.
  * Listens on a port that isn't exposed to clients.
  */
-export const startHealthServer = async ({ listen, metrics, life }: HealthServerOptions): Promise<HealthServer> => {
+export const startHealthServer = async (options: HealthServerOptions): Promise<HealthServer> => {
+  const { listen, build, metrics, life } = options;
   const checks = new Map<string, ReadinessCheck>();
   const pages = new Map<string, () => Promise<Page>>();
   let started = false;
+  metrics.gauge(processBuildInfo).labels(build).set(1);
   metrics.observe(processReady, () => (started && !life.signal.aborted ? 1 : 0));
   const readiness = async (response: ServerResponse): Promise<void> => {
     const results = await Promise.all([...checks].map(async ([name, check]) => [name, await runCheck(check)] as const));
@@ -70,7 +75,7 @@ export const startHealthServer = async ({ listen, metrics, life }: HealthServerO
   const route = async ({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname: path, searchParams } = new URL(url, 'http://internal');
     const page = pages.get(path);
-    if (path === '/healthz') answer(response, 200, { healthy: true });
+    if (path === '/healthz') answer(response, 200, { healthy: true, ...build });
     else if (path === '/readyz') await readiness(response);
     else if (path === '/metrics') {
       response.writeHead(200, { 'content-type': metrics.registry.contentType });

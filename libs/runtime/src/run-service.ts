@@ -49,7 +49,8 @@ export const runService = async <C extends BaseConfig>(options: RunServiceOption
 
   const startedAt = performance.now();
   const starting = options.start(config, life).then(() => {
-    logger.info({ startMs: Math.round(performance.now() - startedAt) }, 'started');
+    const startMs = Math.round(performance.now() - startedAt);
+    logger.info({ startMs, ...config.build, nodejs: process.version }, 'started');
   });
   starting.catch((error: unknown) => {
     // A start that a signal interrupted may well end in an error; that is no failure.

@@ -7,7 +7,8 @@ import { silentLogger } from '../src/logger.js';
 const start = async () => {
   const life = new Lifecycle({ logger: silentLogger });
   const metrics = createMetrics({ service: 'test', node: 'test-0' });
-  const server = await startHealthServer({ listen: { host: '127.0.0.1', port: 0 }, metrics, life });
+  const build = { version: '1.2.3', revision: 'abc' };
+  const server = await startHealthServer({ listen: { host: '127.0.0.1', port: 0 }, build, metrics, life });
   const get = async (path: string): Promise<[number, string]> => {
     const response = await fetch(`http://127.0.0.1:${String(server.port)}${path}`);
     return [response.status, await response.text()];
@@ -40,6 +41,13 @@ describe('the health server', () => {
     await life.stop();
     expect(whileDraining).toBe(503);
     await expect(get('/healthz')).rejects.toThrow();
+  });
+
+  it('says which build it is', async () => {
+    const { life, get } = await start();
+    expect(JSON.parse((await get('/healthz'))[1])).toEqual({ healthy: true, version: '1.2.3', revision: 'abc' });
+    expect((await get('/metrics'))[1]).toMatch(/^godwit_process_build_info\{version="1.2.3",revision="abc",.*\} 1$/m);
+    await life.stop();
   });
 
   it('shows the metrics, with the name of the process', async () => {

@@ -47,7 +47,8 @@ describe('the log level', () => {
     const { logger: log } = logger();
     const life = new Lifecycle({ logger: log });
     const metrics = createMetrics({ service: 'test', node: 'test-0', processMetrics: false });
-    const { port } = await startHealthServer({ listen: { host: '127.0.0.1', port: 0 }, metrics, life });
+    const build = { version: '1.2.3', revision: 'abc' };
+    const { port } = await startHealthServer({ listen: { host: '127.0.0.1', port: 0 }, build, metrics, life });
     const ask = async (query: string, method = 'POST'): Promise<[number, unknown]> => {
       const response = await fetch(`http://127.0.0.1:${String(port)}/log-level${query}`, { method });
       return [response.status, await response.json()];

@@ -74,6 +74,11 @@ describe('runService', () => {
     expect(code).toBe(0);
   });
 
+  it('says which build has started', async () => {
+    const { output } = await run({ GODWIT_VERSION: '1.2.3', GODWIT_REVISION: 'abc' }, 'SIGTERM');
+    expect(output).toMatch(/"version":"1.2.3","revision":"abc".*"msg":"started"/);
+  });
+
   it('stops when its start has not finished yet', async () => {
     const { code, output } = await run({ PROBE: 'slow' }, 'SIGTERM');
     expect(output).toMatch(IN_ORDER);

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { Children, type LabelDeclarations, type Labels } from './labels.js';
 
-// How the metrics of a process are made. Which ones there are stands in catalogue.ts.
+// How the metrics of a process are made. Which ones there are stands in catalogue/.
 
 interface Declaration<D extends LabelDeclarations> {
   readonly name: `godwit_${string}`;

@@ -90,7 +90,7 @@ export const startAccount = async (
   const { logger } = life;
   const clock = overrides.clock ?? systemClock;
   const metrics = createMetrics({ service: 'account', node: config.node });
-  const health = await startHealthServer({ listen: config.httpListen, metrics, life });
+  const health = await startHealthServer({ listen: config.httpListen, build: config.build, metrics, life });
   const mongo = overrides.mongo ?? (await openMongo(config, life, metrics));
   health.check('mongo', () => mongo.ping());
   await ensureIndexes(mongo.db, ACCOUNT_COLLECTIONS);

@@ -11,7 +11,7 @@ import {
   edgeSockets,
   edgeSyncSeconds,
   edgeSyncs,
-} from '@godwit/telemetry/catalogue';
+} from '@godwit/telemetry/catalogue/services';
 import type { CounterChild, Metrics } from '@godwit/telemetry/metrics';
 import type { createAdmission } from './auth/admission.js';
 

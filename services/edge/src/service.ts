@@ -57,7 +57,7 @@ export const startEdge = async (
   { clock = systemClock, hurry = new AbortController().signal }: EdgeOverrides = {},
 ): Promise<EdgeService> => {
   const metrics = createMetrics({ service: 'edge', node: config.node });
-  const health = await startHealthServer({ listen: config.httpListen, metrics, life });
+  const health = await startHealthServer({ listen: config.httpListen, build: config.build, metrics, life });
   const parts: Parts = { config, life, metrics, observer: edgeObserver(metrics), clock };
   const links = createLinks(parts);
   const auth = createAuth(parts);
@@ -82,7 +82,7 @@ export const startEdge = async (
     reflection: false,
   });
   health.check('edge', readiness);
-  await addStatusPage(health, { node: config.node, metrics, life, readiness });
+  await addStatusPage(health, { ...config, metrics, life, readiness });
   void keepKeys(auth.tokens, life);
   const port = await server.listen();
   health.started();

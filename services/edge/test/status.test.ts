@@ -1,4 +1,5 @@
-import { edgeFrames, edgeRefusals, edgeSendSeconds, edgeSockets, rpcLinkUp } from '@godwit/telemetry/catalogue';
+import { rpcLinkUp } from '@godwit/telemetry/catalogue/libs';
+import { edgeFrames, edgeRefusals, edgeSendSeconds, edgeSockets } from '@godwit/telemetry/catalogue/services';
 import { createMetrics } from '@godwit/telemetry/metrics';
 import { expect, it } from 'vitest';
 import { renderStatus } from '../src/status/render.js';
@@ -18,7 +19,13 @@ it('says how the edge is, from two looks at its metrics', async () => {
   metrics.counter(edgeFrames).labels({ kind: 'send' }).inc(100);
   metrics.counter(edgeRefusals).labels({ reason: '<OVERLOADED>' }).inc(5);
   const newer = await takeSample(metrics, 11_000);
-  const status = statusOf({ node: 'edge-0', ready: 'no router', older, newer });
+  const status = statusOf({
+    node: 'edge-0',
+    build: { version: '1.2.3', revision: 'abc' },
+    ready: 'no router',
+    older,
+    newer,
+  });
   expect(status).toMatchObject({
     sinceSeconds: 10,
     sockets: 3,
@@ -35,5 +42,6 @@ it('says how the edge is, from two looks at its metrics', async () => {
   const page = renderStatus(status);
   expect(page).toContain('not ready: no router');
   expect(page).toContain('1 up, 1 down');
+  expect(page).toContain('1.2.3');
   expect(page).not.toContain('<OVERLOADED>');
 });

@@ -12,7 +12,7 @@ import { serve, startRpcServer } from '@godwit/rpc/server';
 import { systemClock } from '@godwit/runtime/clock';
 import { startHealthServer } from '@godwit/runtime/health-server';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
-import { groupCatchUps, groupRepeatedDecisions } from '@godwit/telemetry/catalogue';
+import { groupCatchUps, groupRepeatedDecisions } from '@godwit/telemetry/catalogue/services';
 import { createMetrics, type Metrics } from '@godwit/telemetry/metrics';
 import type { GroupConfig } from './config.js';
 import { createGroupDeps, type GroupPorts } from './domain/deps.js';
@@ -44,7 +44,7 @@ export const startGroup = async (
   overrides: GroupOverrides = {},
 ): Promise<GroupService> => {
   const metrics = createMetrics({ service: 'group', node: config.node });
-  const health = await startHealthServer({ listen: config.httpListen, metrics, life });
+  const health = await startHealthServer({ listen: config.httpListen, build: config.build, metrics, life });
   const mongo = overrides.mongo ?? (await openMongo(config, { life, metrics }));
   await ensureIndexes(mongo.db, COLLECTIONS);
   health.check('mongo', () => mongo.ping());

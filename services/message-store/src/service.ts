@@ -59,7 +59,7 @@ export const startMessageStore = async (
   const metrics = createMetrics({ service: 'message-store', node });
   const isOwn = (conversationId: string): boolean => (ring.owner(conversationId) ?? node) === node;
   const watchers = new Watchers(life, metrics);
-  const health = await startHealthServer({ listen: config.httpListen, metrics, life });
+  const health = await startHealthServer({ listen: config.httpListen, build: config.build, metrics, life });
   const stores = await openStores({
     mongo: {
       url: config.mongoUrl,

@@ -1,6 +1,6 @@
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
+import { batchItems } from '@godwit/telemetry/catalogue/libs';
 import {
-  batchItems,
   storeAckSeconds,
   storeClaims,
   storeHoles,
@@ -11,7 +11,7 @@ import {
   storeUnconfirmed,
   storeUnconfirmedAge,
   storeWaitingCursors,
-} from '@godwit/telemetry/catalogue';
+} from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { AppendLanesOptions } from './domain/append-lanes.js';
 import type { ClaimerOptions } from './domain/claim-processes.js';

@@ -6,7 +6,7 @@ import {
   presenceSockets,
   presenceTopics,
   presenceWaiting,
-} from '@godwit/telemetry/catalogue';
+} from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { OnlineTracker } from './domain/online-tracker.js';
 import type { EdgeRun } from './domain/presence.js';

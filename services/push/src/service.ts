@@ -15,7 +15,7 @@ import { serve, startRpcServer } from '@godwit/rpc/server';
 import { systemClock } from '@godwit/runtime/clock';
 import { startHealthServer } from '@godwit/runtime/health-server';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
-import { pushOutcomes } from '@godwit/telemetry/catalogue';
+import { pushOutcomes } from '@godwit/telemetry/catalogue/services';
 import { createMetrics, type Metrics } from '@godwit/telemetry/metrics';
 import type { PushConfig } from './config.js';
 import { followRevocations } from './consumers/revocations.js';
@@ -52,7 +52,7 @@ export const startPush = async (
 ): Promise<RunningPush> => {
   const { logger, signal } = life;
   const metrics = createMetrics({ service: 'push', node: config.node });
-  const health = await startHealthServer({ listen: config.httpListen, metrics, life });
+  const health = await startHealthServer({ listen: config.httpListen, build: config.build, metrics, life });
   const mongo = overrides.mongo ?? (await openMongo(config, life, metrics));
   health.check('mongo', () => mongo.ping());
   await ensureIndexes(mongo.db, PUSH_COLLECTIONS);

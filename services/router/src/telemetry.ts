@@ -7,7 +7,7 @@ import {
   routerRedeliveries,
   routerSends,
   routerSendSeconds,
-} from '@godwit/telemetry/catalogue';
+} from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { SendOutcome } from './domain/ingress.js';
 

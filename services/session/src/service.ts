@@ -43,7 +43,7 @@ export const startSession = async (
   { clock = systemClock }: SessionOverrides = {},
 ): Promise<SessionService> => {
   const metrics = createMetrics({ service: 'session', node: config.node });
-  const health = await startHealthServer({ listen: config.httpListen, metrics, life });
+  const health = await startHealthServer({ listen: config.httpListen, build: config.build, metrics, life });
   const parts: Parts = { config, life, metrics, clock };
   const { redisUrl: url, redis } = config;
   const store = connectRedis({ url, logger: life.logger, metrics, commandMs: redis.commandTimeout });

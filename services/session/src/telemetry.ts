@@ -5,7 +5,7 @@ import {
   sessionEvictions,
   sessionRewrites,
   sessionSessions,
-} from '@godwit/telemetry/catalogue';
+} from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { DirectoryEvents } from './domain/ports.js';
 import type { SessionDirectory } from './domain/session-directory.js';

@@ -1,5 +1,5 @@
 import type { Logger } from '@godwit/runtime/logger';
-import { smsSends } from '@godwit/telemetry/catalogue';
+import { smsSends } from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import type { SmsGateway } from '../domain/ports.js';
 

@@ -21,7 +21,7 @@ const STYLE =
 
 /** A page that needs nothing but itself, and comes again every five seconds. */
 export const renderStatus = (status: Status): string => {
-  const { node, ready, sends, links, process } = status;
+  const { node, build, ready, sends, links, process } = status;
   const down = links.filter(({ up }) => !up);
   const state = ready === true ? 'ready' : `not ready: ${ready}`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
@@ -47,6 +47,8 @@ The same for programs: <a href="/status.json">status.json</a></p>
     rates('Sockets closed, by code', status.closes),
     rates('Frames from clients', status.frames),
     table('Process', [
+      row('version', build.version),
+      row('revision', build.revision.slice(0, 12)),
       row('event loop late by, p99', `${process.eventLoopP99Ms.toFixed(0)} ms`),
       row('CPU', `${(process.cpu * 100).toFixed(0)} %`),
       row('memory', `${(process.memoryBytes / 2 ** 20).toFixed(0)} MiB`),

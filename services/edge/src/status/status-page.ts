@@ -1,3 +1,4 @@
+import type { Build } from '@godwit/runtime/base-config';
 import type { HealthServer } from '@godwit/runtime/health-server';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
 import type { Metrics } from '@godwit/telemetry/metrics';
@@ -7,6 +8,7 @@ import { statusOf, type Status } from './status.js';
 
 export interface StatusPageOptions {
   readonly node: string;
+  readonly build: Build;
   readonly metrics: Metrics;
   readonly life: Lifecycle;
   readonly readiness: () => true | string;
@@ -18,7 +20,7 @@ const SAMPLES = 6;
 
 /** For those who have neither Prometheus nor Grafana: `/status` and `/status.json` on the internal HTTP, never for clients. */
 export const addStatusPage = async (health: HealthServer, options: StatusPageOptions): Promise<void> => {
-  const { node, metrics, life, readiness } = options;
+  const { node, build, metrics, life, readiness } = options;
   const samples: Sample[] = [await takeSample(metrics, performance.now())];
   const timer = setInterval(() => {
     takeSample(metrics, performance.now()).then(
@@ -36,7 +38,7 @@ export const addStatusPage = async (health: HealthServer, options: StatusPageOpt
   });
   const look = async (): Promise<Status> => {
     const newer = await takeSample(metrics, performance.now());
-    return statusOf({ node, ready: readiness(), older: samples[0] ?? newer, newer });
+    return statusOf({ node, build, ready: readiness(), older: samples[0] ?? newer, newer });
   };
   health.page('/status', async () => ({ contentType: 'text/html; charset=utf-8', body: renderStatus(await look()) }));
   health.page('/status.json', async () => ({

@@ -1,8 +1,10 @@
+import type { Build } from '@godwit/runtime/base-config';
 import { byLabel, quantileOf, ratesBetween, sumOf, type Sample } from './samples.js';
 
 /** How this edge is, and what it sees of the fleet. Rates are per second, over the time since `sinceSeconds` ago. */
 export interface Status {
   readonly node: string;
+  readonly build: Build;
   /** True, or what is missing. */
   readonly ready: true | string;
   readonly sinceSeconds: number;
@@ -23,12 +25,13 @@ export interface Status {
 
 export interface StatusInput {
   readonly node: string;
+  readonly build: Build;
   readonly ready: true | string;
   readonly older: Sample;
   readonly newer: Sample;
 }
 
-export const statusOf = ({ node, ready, older, newer }: StatusInput): Status => {
+export const statusOf = ({ node, build, ready, older, newer }: StatusInput): Status => {
   const now = newer.series;
   const rates = ratesBetween(older, newer);
   const ms = (name: string, share: number): number | null => {
@@ -37,6 +40,7 @@ export const statusOf = ({ node, ready, older, newer }: StatusInput): Status => 
   };
   return {
     node,
+    build,
     ready,
     sinceSeconds: (newer.at - older.at) / 1_000,
     sockets: sumOf(now, 'godwit_edge_sockets'),

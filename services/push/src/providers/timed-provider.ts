@@ -1,4 +1,4 @@
-import { pushSeconds } from '@godwit/telemetry/catalogue';
+import { pushSeconds } from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
 import { within } from '@godwit/runtime/deferred';
 import type { ProviderName, SendResult } from '../domain/model.js';
