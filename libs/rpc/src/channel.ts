@@ -18,8 +18,8 @@ const COMMON: ChannelOptions = {
 };
 
 // No grpc.max_connection_age_ms, which would make clients look names up again: after its GOAWAY the next keepalive ping
-// of either side fails in Node's http2 and takes every open stream down with it (grpc-js 1.14, Node 20). It isn't needed
-// either: a client has one channel to each replica by its own name, and a replica that moves breaks the connection.
+// of either side fails in Node's http2 and takes every open stream down with it (grpc-js 1.14, Node 20). Names that
+// may stand for several replicas are looked up by the clock instead (refreshed-dns.ts).
 export const serverChannelOptions: ChannelOptions = COMMON;
 
 export const clientChannelOptions: ChannelOptions = {
@@ -33,6 +33,12 @@ export const clientChannelOptions: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 1_000,
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
   'grpc.client_idle_timeout_ms': 24 * 3_600_000,
+};
+
+/** To a name that may stand for several replicas (a headless Service): a connection to each, calls to one after the other. */
+export const sharedNameChannelOptions: ChannelOptions = {
+  ...clientChannelOptions,
+  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }], methodConfig: [] }),
 };
 
 /** With TLS files both sides show certificates; without, plain text and the fleet token. */

@@ -8,7 +8,7 @@ import type { Logger } from '@godwit/runtime/logger';
 import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue/libs';
 import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
 import { AUTHORIZATION_KEY, DEVICE_KEY, NODE_KEY, USER_KEY } from './authenticate.js';
-import { channelCredentials, clientChannelOptions } from './channel.js';
+import { channelCredentials, clientChannelOptions, sharedNameChannelOptions } from './channel.js';
 import type {
   AnyMethod,
   BidirectionalName,
@@ -18,6 +18,7 @@ import type {
   ServerStreamingName,
   UnaryName,
 } from './method.js';
+import { refreshedTarget } from './refreshed-dns.js';
 import { codeName, errorInfo, isRetryable, statusOf, unavailable } from './rpc-error.js';
 import { RetryBudget } from './retry-budget.js';
 import { StreamLink, type LinkHandlers } from './stream-link.js';
@@ -49,9 +50,18 @@ export interface RetriedCallOptions extends CallOptions {
   readonly attemptMs?: number;
 }
 
+/** Replicas that are told apart have a node each; a node that is alone may be a name that stands for all there are. */
+const openClient = (node: NodeAddress, { nodes, tls }: PoolOptions): Client => {
+  const credentials = channelCredentials(tls);
+  const target = formatHostPort(node);
+  return nodes.length > 1
+    ? new Client(target, credentials, clientChannelOptions)
+    : new Client(refreshedTarget(target), credentials, sharedNameChannelOptions);
+};
+
 const RETRY_DELAY = { minMs: 20, maxMs: 200 };
 
-/** One channel to each replica of a service, and the ways of calling it. */
+/** One channel to each node of a service (a replica, or a name that stands for several), and the ways of calling it. */
 export class NodePool<D extends Definition> {
   readonly nodes: Nodes;
   readonly #definition: D;
@@ -66,10 +76,7 @@ export class NodePool<D extends Definition> {
     this.nodes = new Nodes(options.nodes, new NodeHealth());
     this.#definition = definition;
     this.#options = options;
-    const credentials = channelCredentials(options.tls);
-    this.#clients = new Map(
-      options.nodes.map((node) => [node.name, new Client(formatHostPort(node), credentials, clientChannelOptions)]),
-    );
+    this.#clients = new Map(options.nodes.map((node) => [node.name, openClient(node, options)]));
     this.#metadata = new Metadata();
     this.#metadata.set(AUTHORIZATION_KEY, `Bearer ${options.fleetToken}`);
     this.#metadata.set(NODE_KEY, options.self);

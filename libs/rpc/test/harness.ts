@@ -59,7 +59,7 @@ export interface EchoServer {
 }
 
 export interface EchoServerOptions extends Partial<
-  Pick<RpcServerOptions, 'auth' | 'metrics' | 'reflection' | 'services' | 'tls'>
+  Pick<RpcServerOptions, 'auth' | 'listen' | 'metrics' | 'reflection' | 'services' | 'tls'>
 > {
   readonly handlers?: Partial<Handlers<typeof EchoService>>;
   readonly port?: number;
