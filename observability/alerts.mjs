@@ -126,6 +126,14 @@ export const alertGroups = [
       away('GodwitNatsAway', 'godwit_bus_connected', 'NATS'),
       away('GodwitRedisAway', 'godwit_redis_available', 'Redis'),
       alert({
+        name: 'GodwitFactsDropped',
+        expr: 'sum by (node) (increase(godwit_events_facts_total{outcome="dropped"}[15m])) > 0',
+        severity: 'ticket',
+        summary:
+          '{{ $labels.node }} dropped facts for EVENTS: traces of these minutes have unknown steps, analytics counts less; messages go on',
+        runbook: 'dependency-away',
+      }),
+      alert({
         name: 'GodwitMongoWaits',
         expr: `sum by (service) (rate(godwit_mongo_checkout_seconds_count{outcome="failed"}[5m])) > 0
 or histogram_quantile(0.99, sum by (service, le) (rate(godwit_mongo_checkout_seconds_bucket[5m]))) > 0.25`,

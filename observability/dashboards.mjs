@@ -152,6 +152,8 @@ const stores = dashboard('stores', 'stores', [
   ),
   latency('Redis: commands', 'godwit_redis_seconds', 'service'),
   p('NATS: connected', 'short', q('godwit_bus_connected', '{{node}}')),
+  p('EVENTS: facts', 'reqps', q(rate('godwit_events_facts_total', 'service, outcome'), '{{service}} {{outcome}}')),
+  p('EVENTS: facts dropped', 'reqps', q(rate('godwit_events_facts_total{outcome="dropped"}', 'node'), '{{node}}')),
   p('NATS: connections lost', 'short', q(rate('godwit_bus_disconnects_total', 'service'), '{{service}}')),
   latency('NATS: storing a job or fact', 'godwit_bus_store_seconds', 'stream'),
   p(

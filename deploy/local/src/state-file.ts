@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { LOOPBACK } from './ports.js';
+import type { ManagedProcess } from './process/managed-process.js';
 import { isSameProcess, processStart } from './process/process-identity.js';
+import type { Server } from './servers/server.js';
 import type { Stack } from './stack.js';
 
 export interface ProcessState {
@@ -27,6 +29,8 @@ export interface StackState {
   readonly smsOutbox?: string;
   /** With every scope. */
   readonly adminApiKey?: string;
+  /** URL of the Prometheus of `--observe`. */
+  readonly prometheus?: string;
   readonly processes: readonly ProcessState[];
 }
 
@@ -81,7 +85,14 @@ export function startingState(): StackState {
   };
 }
 
-export function stateOf(stack: Stack, status: StackState['status'], since: StackState): StackState {
+export interface StackMoment {
+  readonly status: StackState['status'];
+  readonly since: StackState;
+  /** What was started beside the fleet. */
+  readonly prometheus?: Server | undefined;
+}
+
+export function stateOf(stack: Stack, { status, since, prometheus }: StackMoment): StackState {
   return {
     ...since,
     status,
@@ -89,20 +100,29 @@ export function stateOf(stack: Stack, status: StackState['status'], since: Stack
     urls: stack.servers.urls,
     smsOutbox: stack.smsOutbox,
     adminApiKey: stack.secrets.adminApiKey,
-    processes: stack.processes.map((managed) => {
-      const replica = stack.replicas.find((candidate) => candidate.name === managed.name);
-      return {
-        name: managed.name,
-        pid: managed.pid,
-        start: managed.pid === undefined ? undefined : processStart(managed.pid),
-        port: replica === undefined ? portIn(managed.spec.args) : (replica.publicPort ?? replica.grpcPort),
-        httpPort: replica?.httpPort,
-        startedAt: managed.startedAt,
-        restarts: stack.restartsOf(managed.name),
-        logFile: managed.spec.logFile,
-      };
-    }),
+    ...(prometheus === undefined ? {} : { prometheus: prometheus.url }),
+    processes: [...stack.processes.map((managed) => ofStack(stack, managed)), ...besideStack(prometheus)],
   };
+}
+
+function ofStack(stack: Stack, managed: ManagedProcess): ProcessState {
+  const replica = stack.replicas.find((candidate) => candidate.name === managed.name);
+  return {
+    ...processState(managed),
+    port: replica === undefined ? portIn(managed.spec.args) : (replica.publicPort ?? replica.grpcPort),
+    httpPort: replica?.httpPort,
+    restarts: stack.restartsOf(managed.name),
+  };
+}
+
+function besideStack(server: Server | undefined): ProcessState[] {
+  if (server === undefined) return [];
+  const port = Number(new URL(server.url).port);
+  return server.processes.map((managed) => ({ ...processState(managed), port, restarts: 0 }));
+}
+
+function processState({ name, pid, startedAt, spec }: ManagedProcess): Omit<ProcessState, 'port' | 'restarts'> {
+  return { name, pid, start: pid === undefined ? undefined : processStart(pid), startedAt, logFile: spec.logFile };
 }
 
 function portIn(args: readonly string[]): number | undefined {

@@ -7,6 +7,7 @@ import { assertPortFree, freePort, isPortFree } from '@godwit/local-stack/ports'
 import { newestCode } from '@godwit/local-stack/sms-outbox';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { acquireServer } from '@godwit/local-stack/servers/acquire-server';
+import { assertAnswering } from '@godwit/local-stack/servers/existing-servers';
 
 describe('ports', () => {
   it('tells who sits on one, in a sentence with a way out', async () => {
@@ -26,6 +27,25 @@ describe('ports', () => {
   it('are not given away twice', async () => {
     const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
     expect(new Set(ports).size).toBe(20);
+  });
+});
+
+describe('a server that exists already', () => {
+  it('is used when one of its hosts answers', async () => {
+    const [open, shut] = [await freePort(), await freePort()];
+    const server = createServer().listen(open, '127.0.0.1');
+    const nats = `nats://127.0.0.1:${String(shut)},nats://user:word@127.0.0.1:${String(open)}`;
+    const mongo = `mongodb://127.0.0.1:${String(open)}/?readPreferenceTags=dc:a,rack:b`;
+    await expect(assertAnswering({ nats, mongo, redis: undefined })).resolves.toBeUndefined();
+    server.close();
+  });
+
+  it('and does not answer is one clear sentence without its password', async () => {
+    const at = `127.0.0.1:${String(await freePort())}`;
+    await expect(assertAnswering({ redis: `redis://:word@${at}` })).rejects.toThrow(
+      `GODWIT_REDIS_URL is set, and nothing answers at ${at}. Start that server, or unset the variable.`,
+    );
+    await expect(assertAnswering({ nats: 'localhost:4222' })).rejects.toThrow('GODWIT_NATS_URL is no URL');
   });
 });
 

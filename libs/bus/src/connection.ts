@@ -65,7 +65,8 @@ export class BusConnection {
         await this.#connectOnce();
         attempt = 0;
       } catch (error) {
-        if (attempt === 0) logger.warn({ err: error }, 'NATS does not answer yet');
+        const servers = this.#options.url.replaceAll(/[^/,]*@/g, '');
+        if (attempt === 0) logger.warn({ err: error, servers }, 'NATS (GODWIT_NATS_URL) does not answer yet');
       }
       await sleep(fullJitter(RECONNECT, attempt), this.#abort.signal);
     }

@@ -9,11 +9,20 @@ export interface LocalStack {
   readonly apiKey: string;
 }
 
-/** The stack that runs on `.godwit` in this folder, or in one above. */
-export function findLocalStack(from = process.cwd()): LocalStack | undefined {
+/** How to name a local stack, for messages that lack one. */
+export const STACK_HINT = 'run inside a folder with a local stack, or set GODWIT_STATE_DIR to its --state-dir';
+
+/** The stack that runs on the folder GODWIT_STATE_DIR, else on `.godwit` in this folder or in one above. */
+export function findLocalStack(from = process.cwd(), env = process.env): LocalStack | undefined {
+  const told = env['GODWIT_STATE_DIR'];
+  if (told !== undefined && told !== '') return readStack(told);
   for (let folder = resolve(from); ; folder = dirname(folder)) {
-    const file = join(folder, '.godwit', 'client.json');
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as LocalStack;
-    if (dirname(folder) === folder) return undefined;
+    const found = readStack(join(folder, '.godwit'));
+    if (found !== undefined || dirname(folder) === folder) return found;
   }
+}
+
+function readStack(stateDir: string): LocalStack | undefined {
+  const file = join(stateDir, 'client.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LocalStack) : undefined;
 }

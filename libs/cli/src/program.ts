@@ -22,12 +22,13 @@ Examples:
   godwit --profile alice group create Birds @bob @carol
 
 Environment:
-  GODWIT_PROFILE   which profile (default: default)
-  GODWIT_EDGES     edges, ws://host:port,ws://host:port
-  GODWIT_API_KEY   the app's API key, for register and login; an operator's, for trace
-  GODWIT_ROUTERS   routers, host:port,host:port, for trace
-  GODWIT_HOME      where profiles are kept (default: ~/.config/godwit)
-  NO_COLOR         no colours
+  GODWIT_PROFILE    which profile (default: default)
+  GODWIT_EDGES      edges, ws://host:port,ws://host:port
+  GODWIT_API_KEY    the app's API key, for register and login; an operator's, for trace
+  GODWIT_ROUTERS    routers, host:port,host:port, for trace
+  GODWIT_STATE_DIR  the --state-dir of a local stack: its edges, routers and API key are used
+  GODWIT_HOME       where profiles are kept (default: ~/.config/godwit)
+  NO_COLOR          no colours
 
 Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 no connection, 4 not signed in, 70 something is broken.`;
 

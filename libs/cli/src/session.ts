@@ -7,7 +7,7 @@ import { nodeSocket } from '@godwit/client/node-socket';
 import type { TokenSource } from '@godwit/client/tokens';
 import { createOutput, type Output } from './output.js';
 import { CliError, EXIT } from './exit.js';
-import { findLocalStack } from './local-stack.js';
+import { findLocalStack, STACK_HINT } from './local-stack.js';
 import { addresses } from './parse.js';
 import { ProfileFolder, type Profile } from './profile.js';
 
@@ -36,10 +36,7 @@ export class Session {
     if (told.length > 0) return told;
     const edges = (await this.folder.find())?.edges ?? findLocalStack()?.edges;
     if (edges === undefined) {
-      throw new CliError(
-        EXIT.usage,
-        'no edge known: give --edge ws://host:port, or run inside a folder with a local stack',
-      );
+      throw new CliError(EXIT.usage, `no edge known: give --edge ws://host:port, or ${STACK_HINT}`);
     }
     return edges;
   }

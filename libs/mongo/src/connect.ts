@@ -1,4 +1,5 @@
 import { MongoClient, type Db, type MongoClientOptions } from 'mongodb';
+import { ConfigError } from '@godwit/runtime/config';
 import { retry } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
 import type { Metrics } from '@godwit/telemetry/metrics';
@@ -38,16 +39,17 @@ const STARTUP = { attempts: 12, minMs: 200, maxMs: 2_000 };
 /**
  * Connects with what an ack promises: writes acknowledged by a majority and journaled, reads at majority from the
  * primary. Binary fields are read as Buffer. Retries while the servers come up; throws when they don't.
+ * @throws ConfigError for a URL that the driver can't read
  */
 export const connectMongo = async (options: MongoOptions): Promise<Mongo> => {
-  const client = new MongoClient(options.url, clientOptions(options));
+  const client = createClient(options);
   if (options.metrics !== undefined) observePool(client, options.metrics);
   try {
     await retry(() => client.connect(), {
       ...STARTUP,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onRetry: (error) => {
-        options.logger.warn({ err: error }, 'MongoDB does not answer yet');
+        options.logger.warn({ err: error }, 'MongoDB (GODWIT_MONGO_URL) does not answer yet');
       },
     });
   } catch (error) {
@@ -64,6 +66,16 @@ export const connectMongo = async (options: MongoOptions): Promise<Mongo> => {
     },
     close: () => client.close(),
   };
+};
+
+const createClient = (options: MongoOptions): MongoClient => {
+  try {
+    return new MongoClient(options.url, clientOptions(options));
+  } catch (error) {
+    // The driver repeats the URL, in which there may be a password.
+    const words = error instanceof Error ? error.message.replaceAll(options.url, 'the URL') : String(error);
+    throw new ConfigError([{ variable: 'GODWIT_MONGO_URL', message: `can't be used: ${words}` }]);
+  }
 };
 
 const clientOptions = ({ appName, maxPoolSize = 64, monitorCommands = false }: MongoOptions): MongoClientOptions => ({

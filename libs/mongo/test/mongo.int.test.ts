@@ -118,6 +118,13 @@ describe('error classes, from a real server', () => {
   });
 });
 
+it('names the variable of a URL that the driver refuses, and shows no password', async () => {
+  const refused = await failureOf(connect('mongodb://godwit:secret@127.0.0.1:27017/?replicaSett=rs0'));
+  expect(refused).toMatchObject({ name: 'ConfigError', problems: [{ variable: 'GODWIT_MONGO_URL' }] });
+  expect(String(refused)).toContain('replicasett');
+  expect(String(refused)).not.toContain('secret');
+});
+
 describe('a replica set that loses its majority', () => {
   it('leaves writes uncertain, and takes them again when it is back', async () => {
     const watchdog = Watchdog.start();

@@ -174,15 +174,25 @@ export const hostPort = (name: string, fallback?: string): Setting<HostPort> =>
 export const nodes = (name: string, fallback?: string): Setting<readonly NodeAddress[]> =>
   setting(name, parsedBy(parseNodes), fallback);
 
+const HOST = String.raw`(?:[^@/\s]*@)?(?:[\w.%-]+|\[[\da-f:]+\])(?::\d{1,5})?`;
+/** What follows the scheme; NATS repeats it for each host. */
+const HOSTS = new RegExp(String.raw`^${HOST}(?:,(?:[a-z]+://)?${HOST})*(?:[/?]\S*)?$`, 'i');
+
 /** A URL with one of the schemes, as text (MongoDB and Redis list several hosts, which URL objects refuse). */
-export const url = (name: string, schemes: readonly string[], fallback?: string): Setting<string> =>
-  setting(
-    name,
-    z.string().refine((value) => schemes.some((scheme) => value.startsWith(`${scheme}://`)), {
-      error: `must be a URL starting with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-    }),
-    fallback,
-  );
+export const url = (name: string, schemes: readonly string[], fallback?: string): Setting<string> => {
+  const starts = schemes.map((scheme) => `${scheme}://`);
+  const schema = z
+    .string()
+    .refine((value) => starts.some((start) => value.startsWith(start)), {
+      error: `must be a URL starting with ${starts.join(' or ')}`,
+      abort: true,
+    })
+    // What is wrong is not shown: there may be a password in it.
+    .refine((value) => HOSTS.test(value.slice(value.indexOf('://') + 3)), {
+      error: `must be a URL like ${starts[0] ?? ''}host:port, several hosts separated by commas`,
+    });
+  return setting(name, schema, fallback);
+};
 
 /** Fewer characters than this can be guessed. */
 const SECRET_MIN_LENGTH = 24;

@@ -54,7 +54,13 @@ export const runService = async <C extends BaseConfig>(options: RunServiceOption
   });
   starting.catch((error: unknown) => {
     // A start that a signal interrupted may well end in an error; that is no failure.
-    if (!life.signal.aborted) fatal(error);
+    if (life.signal.aborted) return;
+    if (!(error instanceof ConfigError)) {
+      fatal(error);
+      return;
+    }
+    reportConfig(error);
+    ending.resolve(undefined);
   });
   await ending.promise;
   if (!(await life.stop())) process.exitCode = 1;
@@ -67,10 +73,14 @@ const loadOrReport = <C>(load: () => C): C | undefined => {
     return load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = EXIT_CONFIG;
+    reportConfig(error);
     return undefined;
   }
+};
+
+const reportConfig = ({ message }: ConfigError): void => {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = EXIT_CONFIG;
 };
 
 // Node ends by itself once nothing is left to wait for. If something is, say what, and don't become a zombie.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { baseSettings, mongoUrl, redisUrl } from '../src/base-config.js';
+import { baseSettings, mongoUrl, natsUrl, redisUrl } from '../src/base-config.js';
 import {
   choice,
   ConfigError,
@@ -128,5 +128,30 @@ describe('the settings of every service', () => {
     }
     expect(problemsOf({ GODWIT_NODE: 'router.0' }, settings)).toHaveProperty('GODWIT_NODE');
     expect(problemsOf({ GODWIT_MONGO_URL: 'http://x' }, settings)).toHaveProperty('GODWIT_MONGO_URL');
+  });
+});
+
+describe('URLs', () => {
+  it.each([
+    [mongoUrl, 'mongodb://127.0.0.1:27117/?replicaSet=rs0'],
+    [mongoUrl, 'mongodb://godwit:a%40b,c@mongo-0.mongo:27017,mongo-1.mongo:27017,[::1]:27017/godwit?tls=true'],
+    [mongoUrl, 'mongodb+srv://godwit:secret@cluster.example.com/?w=majority'],
+    [natsUrl, 'nats://127.0.0.1:4222,nats://user:secret@127.0.0.1:4223,127.0.0.1'],
+    [redisUrl, 'rediss://:secret@redis-0:6379,redis-1:6379?cluster=true'],
+  ])('%o may be %s', (setting, value) => {
+    expect(loadConfig({ setting }, { [setting.name]: value })).toEqual({ setting: value });
+  });
+
+  it.each([
+    [mongoUrl, 'mongodb://'],
+    [mongoUrl, 'mongodb://mongo:port/'],
+    [mongoUrl, 'mongodb://user:secret@'],
+    [mongoUrl, 'mongodb://mongo-0:27017, mongo-1:27017'],
+    [natsUrl, 'nats://:4222'],
+    [redisUrl, 'redis://redis-0:6379,'],
+  ])('%o may not be %s, and its password is not shown', (setting, value) => {
+    const [said = ''] = Object.values(problemsOf({ [setting.name]: value }, { setting }));
+    expect(said).toMatch(/^must be a URL like \w+:\/\/host:port/);
+    expect(said).not.toContain('secret');
   });
 });

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const PROBE = `
 import { runService } from '@godwit/runtime/run-service';
 import { baseSettings } from '@godwit/runtime/base-config';
-import { loadConfig } from '@godwit/runtime/config';
+import { ConfigError, loadConfig } from '@godwit/runtime/config';
 const trouble = process.env.PROBE;
 await runService({
   name: 'probe',
@@ -22,6 +22,7 @@ await runService({
     const alive = setInterval(() => {}, 1000);
     if (trouble !== 'held') life.onStop('close', 'timer', () => clearInterval(alive));
     for (const phase of ['close', 'drain', 'unready']) life.onStop(phase, phase, () => console.log('step ' + phase));
+    if (trouble === 'url') throw new ConfigError([{ variable: 'X_URL', message: 'is no URL' }]);
     if (trouble === 'start') throw new Error('the start failed');
     if (trouble === 'rejection') setTimeout(() => void Promise.reject(new Error('nobody cares')), 10);
     if (trouble === 'exception') setTimeout(() => { throw new Error('nobody caught'); }, 10);
@@ -102,6 +103,14 @@ describe('runService', () => {
     const { code, output } = await run({ GODWIT_ENV: 'production', GODWIT_GRPC_LISTEN: 'nowhere' });
     expect(output).toContain('GODWIT_GRPC_LISTEN must be host:port');
     expect(output).toContain('GODWIT_FLEET_TOKEN is required in production');
+    expect(output).not.toContain('    at ');
+    expect(code).toBe(78);
+  });
+
+  it('says what only the start can find wrong in it, stops in order and exits with 78', async () => {
+    const { code, output } = await run({ PROBE: 'url' });
+    expect(output).toContain("The configuration can't be used:\n  X_URL is no URL");
+    expect(output).toMatch(IN_ORDER);
     expect(output).not.toContain('    at ');
     expect(code).toBe(78);
   });

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { freePort, freePorts } from '@godwit/local-stack/ports';
 import { Watchdog } from '@godwit/local-stack/process/watchdog';
-import { existingServersFrom, startServers } from '@godwit/local-stack/servers/start-servers';
+import { existingServersFrom } from '@godwit/local-stack/servers/existing-servers';
+import { startServers } from '@godwit/local-stack/servers/start-servers';
 import type { TestProject } from 'vitest/node';
 
 /** Vitest's global setup of the project `int`: one MongoDB, NATS and Redis for all test files of a run. */

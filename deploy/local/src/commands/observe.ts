@@ -2,12 +2,13 @@ import path from 'node:path';
 import { LOOPBACK } from '../ports.js';
 import { Watchdog } from '../process/watchdog.js';
 import type { Report } from '../servers/acquire-server.js';
+import type { Server } from '../servers/server.js';
 import { startPrometheus } from '../servers/start-prometheus.js';
 import type { Stack } from '../stack.js';
 import { StackError } from '../stack-error.js';
 
 export interface Observing extends AsyncDisposable {
-  readonly url: string;
+  readonly server: Server;
 }
 
 /** Starts a Prometheus that scrapes the stack; undefined, with a sentence why, where none can be had. */
@@ -17,14 +18,14 @@ export async function observe(
 ): Promise<Observing | undefined> {
   const watchdog = Watchdog.start();
   try {
-    const { url } = await startPrometheus({
+    const server = await startPrometheus({
       dir: path.join(stack.dir, 'servers', 'prometheus'),
       port,
       watchdog,
       targets: stack.replicas.map(({ httpPort }) => `${LOOPBACK}:${String(httpPort)}`),
       report,
     });
-    return { url, [Symbol.asyncDispose]: () => watchdog.close() };
+    return { server, [Symbol.asyncDispose]: () => watchdog.close() };
   } catch (error) {
     await watchdog.close();
     if (!(error instanceof StackError)) throw error;

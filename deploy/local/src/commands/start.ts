@@ -4,11 +4,11 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { statOf } from '../process/process-identity.js';
-import { existingServersFrom } from '../servers/start-servers.js';
+import { existingServersFrom } from '../servers/existing-servers.js';
 import { observe } from './observe.js';
 import { Stack } from '../stack.js';
 import { StackError } from '../stack-error.js';
-import { readState, removeState, startingState, stateOf, type StackState, writeState } from '../state-file.js';
+import { readState, removeState, type StackMoment, startingState, stateOf, writeState } from '../state-file.js';
 import type { PortPlan } from '../topology.js';
 import { headlineOf, statusRows, tableOf } from './status.js';
 import { usageOf } from './usage.js';
@@ -53,7 +53,7 @@ async function startInForeground({ dir, ports, mongoMembers, observe: observed }
   const since = startingState();
   writeState(dir, since);
   const stopping = stopSignal();
-  let status: StackState['status'] = 'starting';
+  let moment: StackMoment = { status: 'starting', since };
   try {
     const stack = await Stack.start({
       dir,
@@ -66,19 +66,18 @@ async function startInForeground({ dir, ports, mongoMembers, observe: observed }
       report: say,
       signal: stopping.signal,
       onChange: (changed) => {
-        writeState(dir, stateOf(changed, status, since));
+        writeState(dir, stateOf(changed, moment));
       },
     });
-    await using prometheus = observed
+    await using observing = observed
       ? await observe(stack, { port: ports.http + PROMETHEUS_OFFSET, report: say })
       : undefined;
-    status = 'running';
-    writeState(dir, stateOf(stack, status, since));
-    console.log(usageOf(stateOf(stack, status, since), dir));
-    if (prometheus !== undefined) console.log(`Prometheus, with the rules of the fleet: ${prometheus.url}\n`);
+    moment = { status: 'running', since, prometheus: observing?.server };
+    writeState(dir, stateOf(stack, moment));
+    console.log(usageOf(stateOf(stack, moment), dir));
     await stopping.requested;
-    status = 'stopping';
-    writeState(dir, stateOf(stack, status, since));
+    moment = { ...moment, status: 'stopping' };
+    writeState(dir, stateOf(stack, moment));
     await stopping.unlessAskedTwice(stack);
     say('Everything has stopped.');
     return 0;

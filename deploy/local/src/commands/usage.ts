@@ -13,7 +13,7 @@ export function usageOf(state: StackState, dir: string): string {
   const shown = (file: string): string => path.relative(process.cwd(), file) || '.';
   const command = (text: string): string => colors.cyan(text);
   // In the project the CLI finds the stack by itself.
-  const option = dir === path.join(PROJECT_ROOT, '.godwit') ? '' : ` --edge ${state.edges.join(',')}`;
+  const found = dir === path.join(PROJECT_ROOT, '.godwit') ? '' : `GODWIT_STATE_DIR=${dir} `;
   return [
     '',
     colors.bold('Godwit is running.'),
@@ -23,12 +23,13 @@ export function usageOf(state: StackState, dir: string): string {
     `  API key      ${state.adminApiKey ?? ''} (every scope; refused in production)`,
     `  Logs         ${shown(path.join(dir, 'logs'))}`,
     `  Status page  ${statusPagesOf(state).join('  ')}`,
+    ...(state.prometheus === undefined ? [] : [`  Prometheus   ${state.prometheus} (with the rules of the fleet)`]),
     '',
     `Chat, each line in a shell of its own (register asks for the code: tail -n 1 ${shown(state.smsOutbox ?? '')}):`,
-    `  ${command(`npx godwit${option} --profile alice register --phone +12025550101 --name alice`)}`,
-    `  ${command(`npx godwit${option} --profile bob register --phone +12025550102 --name bob`)}`,
-    `  ${command(`npx godwit${option} --profile alice chat bob`)}`,
-    `  ${command(`npx godwit${option} --profile bob chat alice`)}`,
+    `  ${command(`${found}npx godwit --profile alice register --phone +12025550101 --name alice`)}`,
+    `  ${command(`${found}npx godwit --profile bob register --phone +12025550102 --name bob`)}`,
+    `  ${command(`${found}npx godwit --profile alice chat bob`)}`,
+    `  ${command(`${found}npx godwit --profile bob chat alice`)}`,
     `What else the CLI does: ${command('npx godwit --help')}. The state of the stack: ${command('npm run status')}.`,
     '',
   ].join('\n');

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Watchdog } from '../process/watchdog.js';
 import type { Acquisition } from './acquire-server.js';
+import { assertAnswering, type ExistingServers } from './existing-servers.js';
 import type { Server, ServerOptions } from './server.js';
 import { type MongoServer, startMongo } from './start-mongo.js';
 import { type NatsServer, startNats } from './start-nats.js';
@@ -10,13 +11,6 @@ export interface ServerPorts {
   readonly mongo: readonly number[];
   readonly nats: readonly number[];
   readonly redis: readonly number[];
-}
-
-/** URLs of servers that exist already and are used instead of starting our own. */
-export interface ExistingServers {
-  readonly mongo?: string | undefined;
-  readonly nats?: string | undefined;
-  readonly redis?: string | undefined;
 }
 
 export interface ServersOptions extends Acquisition {
@@ -39,6 +33,7 @@ export interface Servers {
 /** The three servers of the stack at once: those that exist as they are, the others started in `dir`. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { dir, ports, existing = {} } = options;
+  await assertAnswering(existing);
   const at = (name: string, serverPorts: readonly number[]): ServerOptions => ({
     ...options,
     dir: path.join(dir, name),
@@ -57,9 +52,4 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     redis: redis?.url ?? existing.redis ?? '',
   };
   return { urls, mongo, nats, redis };
-}
-
-export function existingServersFrom(env: NodeJS.ProcessEnv): ExistingServers {
-  const given = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
-  return { mongo: given('GODWIT_MONGO_URL'), nats: given('GODWIT_NATS_URL'), redis: given('GODWIT_REDIS_URL') };
 }

@@ -5,7 +5,7 @@ import type { CallResponse, HttpCalls } from '@godwit/client/calls';
 import { isSignedOut } from '@godwit/client/errors';
 import { Platform } from '@godwit/proto/gen/client/godwit/account/v1/account_pb';
 import { CliError, EXIT } from '../exit.js';
-import { findLocalStack } from '../local-stack.js';
+import { findLocalStack, STACK_HINT } from '../local-stack.js';
 import type { Session } from '../session.js';
 
 type WithSession = (command: Command) => Session;
@@ -86,7 +86,7 @@ async function signIn(session: Session, kind: 'register' | 'login', options: Sig
 async function requestCode(http: HttpCalls, kind: 'register' | 'login', options: SignInOptions): Promise<string> {
   const apiKey = options.apiKey ?? process.env['GODWIT_API_KEY'] ?? findLocalStack()?.apiKey;
   if (apiKey === undefined) {
-    throw new CliError(EXIT.usage, 'an API key is needed: --api-key, GODWIT_API_KEY, or a local stack in this folder');
+    throw new CliError(EXIT.usage, `an API key is needed: give --api-key or set GODWIT_API_KEY, or ${STACK_HINT}`);
   }
   const device = { apiKey, phone: options.phone, deviceName: options.device, platform: Platform.DESKTOP };
   const started =

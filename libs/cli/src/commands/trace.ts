@@ -7,7 +7,7 @@ import type {
   TraceStep,
 } from '@godwit/proto/gen/grpc/godwit/router/v1/trace';
 import { CliError, EXIT } from '../exit.js';
-import { findLocalStack } from '../local-stack.js';
+import { findLocalStack, STACK_HINT } from '../local-stack.js';
 import { table } from '../output.js';
 import { addresses, wholeNumber } from '../parse.js';
 import type { Session } from '../session.js';
@@ -58,13 +58,13 @@ export function addTraceCommand(program: Command, session: (command: Command) =>
     .addOption(new Option('--api-key <key>', 'an API key with the scope admin').env('GODWIT_API_KEY'))
     .addHelpText(
       'after',
-      '\nInside the folder of a local stack its routers and key are used. TLS: GODWIT_TLS_CERT, _KEY and _CA name the files.',
+      '\nInside the folder of a local stack, or with GODWIT_STATE_DIR, its routers and key are used. TLS: GODWIT_TLS_CERT, _KEY and _CA name the files.',
     )
     .action(async (conversationId: string, seq: number, options: TraceOptions, self: Command) => {
       const s = session(self);
       const { traceMessage } = await import('../trace-call.js');
       const answer = await traceMessage(targetOf(options), { conversationId, seq, userId: options.user ?? '' });
-      s.output.result(valueOf(answer), textOf(answer));
+      s.output.result(valueOf(answer), traceText(answer));
     });
 }
 
@@ -73,9 +73,11 @@ function targetOf(options: TraceOptions): TraceTarget {
   const { router: given = [] } = options;
   const routers = given.length > 0 ? given : (local?.routers ?? []);
   const apiKey = options.apiKey ?? local?.apiKey;
-  if (routers.length === 0 || apiKey === undefined) {
-    const where = 'or run inside a folder with a local stack';
-    throw new CliError(EXIT.usage, `give --router host:port and --api-key (scope admin), ${where}`);
+  if (routers.length === 0)
+    throw new CliError(EXIT.usage, `no router known: give --router host:port, or ${STACK_HINT}`);
+  if (apiKey === undefined) {
+    const message = `an API key with the scope admin is needed: give --api-key or set GODWIT_API_KEY, or ${STACK_HINT}`;
+    throw new CliError(EXIT.usage, message);
   }
   return { routers, apiKey };
 }
@@ -94,11 +96,12 @@ function valueOf({ steps, events, recipients, recipientsLeftOut }: TraceMessageR
   };
 }
 
-function textOf({ steps, events, recipientsLeftOut }: TraceMessageResponse): string {
+/** The answer as a table. */
+export function traceText({ steps, events, recipientsLeftOut }: TraceMessageResponse): string {
   const rows = steps.map((one) => [
     STEPS[one.step] ?? '',
     STATES[one.state] ?? '',
-    one.timeMs > 0 ? `${one.state === 1 ? '' : 'due '}${new Date(one.timeMs).toISOString()}` : '',
+    one.timeMs > 0 ? `${isDue(one) ? 'due ' : ''}${new Date(one.timeMs).toISOString()}` : '',
     whoOf(one),
     printable([one.outcome, one.detail].filter((part) => part !== '').join(': ')),
   ]);
@@ -107,6 +110,9 @@ function textOf({ steps, events, recipientsLeftOut }: TraceMessageResponse): str
   const lines = [table([['step', 'state', 'time', 'who', ''], ...rows]), note, left];
   return lines.filter((line) => line !== undefined).join('\n');
 }
+
+/** The time of any other step that is not yet is that of an attempt. */
+const isDue = ({ step, state }: TraceStep): boolean => STEPS[step] === 'expired' && STATES[state] === 'not yet';
 
 function whoOf({ userId, deviceId, edgeId, provider }: TraceStep): string {
   const device = deviceId === '' ? '' : `device ${deviceId}`;
