@@ -60,6 +60,13 @@ export interface StackOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ServiceBuild {
+  /** What is started with Node. */
+  readonly main: string;
+  /** Over the environment that the replica has. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 interface PlacedOptions extends StackOptions {
   readonly dir: string;
 }
@@ -191,6 +198,13 @@ export class Stack implements AsyncDisposable {
     const { mongo, nats, redis } = this.servers;
     const server = [mongo, nats, redis].find((candidate) => candidate?.processes.includes(managed));
     await (server === undefined ? this.waitReady(name) : server.ready());
+  }
+
+  /** `restart`, as another build of the service from now on. */
+  async roll(name: string, { main, env }: ServiceBuild): Promise<void> {
+    const managed = this.process(name);
+    managed.become({ args: [main], env: { ...managed.spec.env, ...env } });
+    await this.restart(name);
   }
 
   async waitReady(name: string, timeoutMs?: number): Promise<void> {

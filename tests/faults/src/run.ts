@@ -85,12 +85,14 @@ function pidsOf({ stack }: World): number[] {
   return stack.processes.flatMap(({ pid }) => pid ?? []);
 }
 
+/** Until the time is over, or there is nothing left to break. */
 async function together(workload: Workload, nemesis: Nemesis, { faults }: Plan): Promise<void> {
   const over = new AbortController();
-  const working = workload.run(new AbortController().signal).finally(() => {
+  const end = (): void => {
     over.abort();
-  });
-  await Promise.all([working, nemesis.run(faults, over.signal)]);
+  };
+  const breaking = faults.length === 0 ? undefined : nemesis.run(faults, over.signal).finally(end);
+  await Promise.all([workload.run(over.signal).finally(end), breaking]);
 }
 
 interface Settling {

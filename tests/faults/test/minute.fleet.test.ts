@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { chosenKinds } from '../src/plan/fault-kinds.js';
-import { summaryOf } from '../src/report/summary.js';
-import { tableOf } from '../src/report/table.js';
-import { writeReport } from '../src/report/write-report.js';
 import { runFaults } from '../src/run.js';
 import { World } from '../src/world/world.js';
+import { brokenIn, judged } from './judged.js';
 
 // A minute of `npm run faults`: half of it what is always the same, half of it what was never tried before. The longer
 // faults are left to the long runs.
@@ -38,13 +36,8 @@ it.each([
   async (_, seed) => {
     const options = { seed, minutes: 0.5, rate: 15, users: 6, kinds: chosenKinds(BRISK), brisk: true };
     const result = await runFaults(world, { ...options, report: () => undefined });
-    const summary = summaryOf(result, 'npm test');
-    if (summary.violations.length > 0) {
-      const folder = path.resolve('.godwit/faults', `test-${String(seed)}`);
-      await writeReport(folder, summary, result);
-      console.log(`${tableOf(summary)}\n  ${folder}`);
-    }
-    expect(summary.violations.map(({ check, text }) => `${check}: ${text}`)).toEqual([]);
+    const summary = await judged(result, 'test');
+    expect(brokenIn(summary)).toEqual([]);
     expect(summary.totals.acked).toBeGreaterThan(100);
     expect(summary.faults.length).toBeGreaterThan(0);
   },

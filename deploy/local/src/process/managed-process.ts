@@ -30,7 +30,7 @@ const DEFAULT_GRACE_MS = 10_000;
 
 /** One program which can be started, ended, frozen and started again, under the eye of a watchdog. */
 export class ManagedProcess {
-  readonly spec: ProcessSpec;
+  #spec: ProcessSpec;
   readonly #watchdog: Watchdog;
   readonly #events = new EventEmitter<{ exit: [Exit] }>();
   #child: ChildProcess | undefined;
@@ -38,8 +38,17 @@ export class ManagedProcess {
   #wanted = false;
 
   constructor(spec: ProcessSpec, watchdog: Watchdog) {
-    this.spec = spec;
+    this.#spec = spec;
     this.#watchdog = watchdog;
+  }
+
+  get spec(): ProcessSpec {
+    return this.#spec;
+  }
+
+  /** From its next start on it is another program under its name. */
+  become(program: Pick<ProcessSpec, 'args' | 'env'>): void {
+    this.#spec = { ...this.#spec, ...program };
   }
 
   get name(): string {

@@ -3,6 +3,7 @@ import type { World } from '../world/world.js';
 import { clientFaults } from './client-faults.js';
 import { networkFaults } from './network-faults.js';
 import { processFaults } from './process-faults.js';
+import { rollouts } from './rollouts.js';
 import { serverFaults } from './server-faults.js';
 
 /** What the nemesis has at hand. */
@@ -31,6 +32,7 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map([
   ...networkFaults(),
   ...serverFaults(),
   ...clientFaults(),
+  ...rollouts(),
 ]);
 
 export function faultFor(kind: string): Fault {

@@ -8,8 +8,8 @@ export interface FaultKind {
    * with its edge, or MongoDB is away: there they count from the end.
    */
   readonly strict: boolean;
-  /** Needs more than one member of that server. */
-  readonly needs?: 'mongo-set' | 'nats-cluster' | 'redis-replicas' | 'faketime';
+  /** Needs more than one member of that server, that library, or a fleet that was started as the last release. */
+  readonly needs?: 'mongo-set' | 'nats-cluster' | 'redis-replicas' | 'faketime' | 'release';
   readonly says: string;
 }
 
@@ -168,7 +168,35 @@ const others: readonly FaultKind[] = [
   },
 ];
 
-export const FAULT_KINDS: readonly FaultKind[] = [...kills, ...pauses, ...cuts, ...servers, ...others];
+/** Not by chance: each goes on from where the one before has left the fleet. */
+const rollouts: readonly FaultKind[] = [
+  {
+    name: 'roll-forward',
+    weight: 0,
+    hold: [1_000, 2_000],
+    strict: true,
+    needs: 'release',
+    says: 'every replica to the build of now, one after the other, edges last',
+  },
+  {
+    name: 'roll-back',
+    weight: 0,
+    hold: [2_000, 4_000],
+    strict: true,
+    needs: 'release',
+    says: 'every replica back to the last release, all services at the same time',
+  },
+  {
+    name: 'roll-edges-first',
+    weight: 0,
+    hold: [1_000, 2_000],
+    strict: true,
+    needs: 'release',
+    says: 'every replica to the build of now, one after the other, edges first',
+  },
+];
+
+export const FAULT_KINDS: readonly FaultKind[] = [...kills, ...pauses, ...cuts, ...servers, ...others, ...rollouts];
 
 /** Kinds whose names start with one of the words; all without words. */
 export function chosenKinds(words: readonly string[]): FaultKind[] {

@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { LIFTED_EDGE_LIMITS } from '@godwit/local-stack/lifted-limits';
 import { Stack, type StackOptions } from '@godwit/local-stack/stack';
-import type { Replica } from '@godwit/local-stack/topology';
+import { GODWIT_FLEET, type FleetService, type Replica } from '@godwit/local-stack/topology';
 import { Clocks } from './clocks.js';
+import type { Release } from './release.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** Between whom there are proxies: each of the first has one to each of the second. */
@@ -34,19 +35,28 @@ const ENV_OF = {
   'message-store': { GODWIT_REAPER_DELAY: '2s', GODWIT_REAPER_ROUND: '10s', GODWIT_REAPER_PACE: '50ms' },
 };
 
+export interface WorldOptions extends Partial<StackOptions> {
+  readonly dir: string;
+  /** Starts as this, with two replicas of every service. */
+  readonly release?: Release;
+}
+
 /** The fleet on servers that can lose members, with proxies between its processes and clocks that can jump. */
 export class World implements AsyncDisposable {
   readonly stack: Stack;
   readonly wires: readonly Wire[];
   readonly clocks: Clocks;
+  /** What its services were when it started, where that is not the build of now. */
+  readonly release: Release | undefined;
 
-  private constructor(stack: Stack, wires: readonly Wire[], clocks: Clocks) {
-    this.stack = stack;
-    this.wires = wires;
-    this.clocks = clocks;
+  private constructor(parts: Pick<World, 'stack' | 'wires' | 'clocks' | 'release'>) {
+    this.stack = parts.stack;
+    this.wires = parts.wires;
+    this.clocks = parts.clocks;
+    this.release = parts.release;
   }
 
-  static async start(options: Partial<StackOptions> & { readonly dir: string }): Promise<World> {
+  static async start({ release, ...options }: WorldOptions): Promise<World> {
     const wires: Wire[] = [];
     const clocks = new Clocks(path.join(options.dir, 'clocks'));
     try {
@@ -56,6 +66,7 @@ export class World implements AsyncDisposable {
         mongo: { members: 3 },
         nats: { members: 3 },
         redis: { replicas: true },
+        ...(release === undefined ? {} : { fleet: fleetOf(release) }),
         ...options,
         env: { ...SERVICE_ENV, ...options.env },
         envOf: { ...ENV_OF, ...options.envOf },
@@ -64,7 +75,7 @@ export class World implements AsyncDisposable {
           return environment(replicas, { wires, clocks });
         },
       });
-      return new World(stack, wires, clocks);
+      return new World({ stack, wires, clocks, release });
     } catch (error) {
       await closeAll(wires);
       throw error;
@@ -89,6 +100,13 @@ export class World implements AsyncDisposable {
     await this.stack.stop();
     await closeAll(this.wires);
   }
+}
+
+function fleetOf(release: Release): FleetService[] {
+  return GODWIT_FLEET.map((service) => {
+    const { main, env } = release.buildOf(service.service);
+    return { ...service, replicas: 2, main, env: (site) => ({ ...service.env?.(site), ...env }) };
+  });
 }
 
 async function closeAll(wires: readonly Wire[]): Promise<void> {
