@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Workspace packages offer their TypeScript under the condition `source`: tests need no build before.
-const conditions = ['source', 'module', 'node', 'development|production'];
+// As Node resolves packages: without `module`, which only bundlers know.
+const conditions = ['source', 'node', 'development|production'];
 // A condition is waited for as long as a loaded machine may need; it is met at once elsewhere.
 const expect = { poll: { timeout: 10_000 } };
 const resolve = { conditions };

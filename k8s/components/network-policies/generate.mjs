@@ -13,6 +13,7 @@ const FLEET = 'godwit';
 const DATA = 'godwit-data';
 const GRPC = 7100;
 const HTTP = 9100;
+const OTLP = 4318;
 
 /** The stores: the pods that serve each, and their port. Where they run elsewhere, overlays add what leads there. */
 const STORES = {
@@ -144,6 +145,8 @@ function servicePolicy(service, arrows) {
     ...(peers.length === 0 ? [] : rule('to', byNamespace(peers), tcp(GRPC))),
     ...stores.flatMap((store) => rule('to', podsIn(DATA, STORES[store].pods), tcp(STORES[store].port))),
     ...DNS,
+    note('Whoever collects traces.'),
+    ...rule('to', namespacesWith('godwit.io/tracing'), tcp(OTLP)),
     ...(OUTSIDE.includes(service) ? INTERNET : []),
   ];
   return policy({ name: service, namespace: namespaceOf(service), selects: service, ingress, egress });

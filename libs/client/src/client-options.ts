@@ -1,4 +1,5 @@
 import type { GoneReason } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
+import type { StartSpan } from '@godwit/tracing/spans';
 import type { Codec } from './codec.js';
 import type { ConnectionState, EndReason } from './connection.js';
 import type { Message } from './message.js';
@@ -30,6 +31,11 @@ export interface ClientOptions {
   /** Messages that may wait in the outbox; default 10,000. A further `send` is refused with OUTBOX_FULL. */
   readonly mostUnsent?: number;
   readonly fetch?: typeof fetch;
+  /**
+   * For apps that trace: spans `client.send` and `client.receive`, in one trace with those of the fleet.
+   * `openTelemetry(tracer)` of @godwit/tracing/open-telemetry. Default: no spans.
+   */
+  readonly startSpan?: StartSpan;
 }
 
 export type ClientEvents = {

@@ -4,7 +4,6 @@ import type {
   Deliver,
   FetchResult,
   FetchSchema,
-  Gone,
   SendAck,
   Welcome,
 } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
@@ -18,6 +17,7 @@ import { NoAnswerError, refusedError, RefusedError } from './errors.js';
 import { Events } from './events.js';
 import { HoleFetches } from './hole-fetches.js';
 import { messageOf, sendOf, type Outgoing } from './message.js';
+import { sendTraced, showTraced } from './message-spans.js';
 import { emitNotice } from './notices.js';
 import { Outbox, type Sent } from './outbox.js';
 import { Reads } from './reads.js';
@@ -85,7 +85,7 @@ export class GodwitClient implements AsyncDisposable {
       storage,
       now,
       onStorageError,
-      show: (deliver) => this.#show(deliver),
+      show: (deliver) => showTraced(options.startSpan, deliver, () => this.#show(deliver)),
       acknowledge: (cursors) => this.#connection.send({ case: 'ack', value: { cursors } }),
       askFor: (conversationId, hole) => {
         this.#holes.ask(conversationId, hole);
@@ -221,10 +221,12 @@ export class GodwitClient implements AsyncDisposable {
    */
   async send(conversationId: string, outgoing: Outgoing): Promise<Sent> {
     const send = sendOf(conversationId, outgoing);
-    // Behind what an earlier process left, whose places in the storage are known only then.
-    await this.#loaded();
-    this.#wake();
-    return this.#outbox.add(send);
+    return sendTraced(this.#options.startSpan, send, async () => {
+      // Behind what an earlier process left, whose places in the storage are known only then.
+      await this.#loaded();
+      this.#wake();
+      return this.#outbox.add(send);
+    });
   }
 
   /** Says that the user has read everything up to `seq`: soon, or with the next connection. */
@@ -351,7 +353,8 @@ export class GodwitClient implements AsyncDisposable {
         this.#refused(requestId, refusedError(body.value));
         return;
       case 'gone':
-        this.#gone(body.value);
+        this.#conversations.gone(body.value);
+        emitNotice(this.#events, frame);
         return;
       case 'position':
         this.#conversations.position(body.value);
@@ -377,12 +380,6 @@ export class GodwitClient implements AsyncDisposable {
     if (storeMessage !== undefined) return Promise.resolve(message).then(storeMessage).then(emit);
     emit();
     return undefined;
-  }
-
-  #gone(gone: Gone): void {
-    this.#conversations.gone(gone);
-    const { conversationId, fromSeq, toSeq, reason } = gone;
-    this.#events.emit('gone', { conversationId, fromSeq: Number(fromSeq), toSeq: Number(toSeq), reason });
   }
 
   #acked(requestId: number, ack: SendAck): void {

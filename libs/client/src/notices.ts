@@ -1,7 +1,7 @@
 import type { ServerFrame } from '@godwit/proto/gen/client/godwit/client/v1/frames_pb';
 import type { Events } from './events.js';
 
-/** What the server says by itself about others: receipts, presence, typing. */
+/** What the server says by itself beside messages: receipts, what is gone, presence, typing. */
 export function emitNotice(events: Events, { body }: ServerFrame): void {
   switch (body.case) {
     case 'receipt':
@@ -13,6 +13,11 @@ export function emitNotice(events: Events, { body }: ServerFrame): void {
         expiredSeq: Number(body.value.expiredSeq),
       });
       return;
+    case 'gone': {
+      const { conversationId, fromSeq, toSeq, reason } = body.value;
+      events.emit('gone', { conversationId, fromSeq: Number(fromSeq), toSeq: Number(toSeq), reason });
+      return;
+    }
     case 'presence': {
       const { userId, online, lastSeenMs } = body.value;
       events.emit('presence', { userId, online, lastSeenMs: Number(lastSeenMs) });

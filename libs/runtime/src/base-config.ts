@@ -1,7 +1,9 @@
 import {
   choice,
+  fraction,
   hostPort,
   integer,
+  optional,
   secret,
   setting,
   text,
@@ -67,6 +69,15 @@ export const baseSettings = ({ service, grpcPort, httpPort }: BaseDefaults) => (
   httpListen: hostPort('GODWIT_HTTP_LISTEN', `127.0.0.1:${String(httpPort)}`),
   fleetToken: secret('GODWIT_FLEET_TOKEN', 'sample-fleet-token-for-development-only'),
   tls: tlsFiles,
+  /** On when one of the endpoints is set (docs/traces.md); OpenTelemetry reads the other OTEL_* variables itself. */
+  tracing: {
+    endpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http', 'https'])),
+    tracesEndpoint: optional(url('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ['http', 'https'])),
+    /** The share of traces that are kept whole. */
+    ratio: fraction('GODWIT_TRACE_RATIO', 0.01),
+    /** A span that took longer is kept. */
+    slowMs: integer('GODWIT_TRACE_SLOW_MS', { min: 1, fallback: 500 }),
+  },
   logLevel: choice('GODWIT_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
 });
 

@@ -140,6 +140,18 @@ export const integer = (
     fallback === undefined ? undefined : String(fallback),
   );
 
+/** A share: a decimal from 0 to 1. */
+export const fraction = (name: string, fallback?: number): Setting<number> =>
+  setting(
+    name,
+    parsedBy((value) => {
+      const number = /^\d(\.\d{1,9})?$/.test(value) ? Number(value) : NaN;
+      if (!(number <= 1)) throw new RangeError('must be a decimal from 0 to 1, like 0.01');
+      return number;
+    }),
+    fallback === undefined ? undefined : String(fallback),
+  );
+
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `500ms`, `5s`, `15m`, `1h`, `30d` in milliseconds. */

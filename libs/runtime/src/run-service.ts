@@ -1,6 +1,6 @@
 import type { BaseConfig } from './base-config.js';
 import { ConfigError } from './config.js';
-import { deferred } from './deferred.js';
+import { deferred, within } from './deferred.js';
 import { Lifecycle } from './lifecycle.js';
 import { createLogger } from './logger.js';
 
@@ -18,6 +18,8 @@ const EXIT_CONFIG = 78;
 const LINGER_MS = 2_000;
 /** The log is written by another thread, and pino's flush does not wait for it: last words are given this long. */
 const LAST_WORDS_MS = 1_000;
+/** A collector that does not answer must not hold a stopping process. */
+const LAST_SPANS_MS = 2_000;
 
 /**
  * The life of a service process: configuration, start, SIGTERM or SIGINT (or a fatal error), ordered stop, exit code.
@@ -48,10 +50,13 @@ export const runService = async <C extends BaseConfig>(options: RunServiceOption
   void life.failure.then(fatal);
 
   const startedAt = performance.now();
-  const starting = options.start(config, life).then(() => {
+  const start = async (): Promise<void> => {
+    await traceIfAsked(options.name, config, life);
+    await options.start(config, life);
     const startMs = Math.round(performance.now() - startedAt);
     logger.info({ startMs, ...config.build, nodejs: process.version }, 'started');
-  });
+  };
+  const starting = start();
   starting.catch((error: unknown) => {
     // A start that a signal interrupted may well end in an error; that is no failure.
     if (life.signal.aborted) return;
@@ -66,6 +71,19 @@ export const runService = async <C extends BaseConfig>(options: RunServiceOption
   if (!(await life.stop())) process.exitCode = 1;
   logger.info('stopped');
   leave(life);
+};
+
+/** OpenTelemetry is not even loaded where nobody wants traces. */
+const traceIfAsked = async (service: string, config: BaseConfig, life: Lifecycle): Promise<void> => {
+  const { endpoint, tracesEndpoint, ratio, slowMs } = config.tracing;
+  if (endpoint === undefined && tracesEndpoint === undefined) return;
+  const { node, namespace, build } = config;
+  const { startTracing } = await import('@godwit/tracing/start-tracing');
+  const onProblem = (problem: string): void => {
+    life.logger.warn({ problem }, 'spans could not be exported');
+  };
+  const tracing = startTracing({ service, version: build.version, node, namespace, ratio, slowMs, onProblem });
+  life.onStop('close', 'traces', () => within(tracing.stop(), LAST_SPANS_MS, () => undefined));
 };
 
 const loadOrReport = <C>(load: () => C): C | undefined => {

@@ -11,6 +11,7 @@ const library = fileURLToPath(new URL('..', import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 const PROBE = `
+import { createRequire } from 'node:module';
 import { runService } from '@godwit/runtime/run-service';
 import { baseSettings } from '@godwit/runtime/base-config';
 import { ConfigError, loadConfig } from '@godwit/runtime/config';
@@ -27,6 +28,8 @@ await runService({
     if (trouble === 'rejection') setTimeout(() => void Promise.reject(new Error('nobody cares')), 10);
     if (trouble === 'exception') setTimeout(() => { throw new Error('nobody caught'); }, 10);
     if (trouble === 'fail') setTimeout(() => life.fail(new Error('claimed by another')), 10);
+    const loaded = Object.keys(createRequire(import.meta.url).cache);
+    console.log('OpenTelemetry ' + (loaded.some((file) => file.includes('@opentelemetry')) ? 'is' : 'is not') + ' loaded');
     console.log('is up');
     if (trouble === 'slow') await new Promise(() => {});
   },
@@ -113,6 +116,20 @@ describe('runService', () => {
     expect(output).toMatch(IN_ORDER);
     expect(output).not.toContain('    at ');
     expect(code).toBe(78);
+  });
+
+  it('loads OpenTelemetry only where traces go somewhere, and stops though nobody takes them', async () => {
+    expect((await run({}, 'SIGTERM')).output).toContain('OpenTelemetry is not loaded');
+    const nobody = 'http://127.0.0.1:1';
+    for (const variable of ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) {
+      const { code, output } = await run({ [variable]: nobody }, 'SIGTERM');
+      expect(output).toContain('OpenTelemetry is loaded');
+      expect(output).toMatch(IN_ORDER);
+      expect(code).toBe(0);
+    }
+    const wrong = await run({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector', GODWIT_TRACE_RATIO: '1%' });
+    expect(wrong.output).toContain('OTEL_EXPORTER_OTLP_ENDPOINT must be a URL');
+    expect(wrong.output).toContain('GODWIT_TRACE_RATIO must be a decimal from 0 to 1');
   });
 
   it('does not live on when something holds it', async () => {

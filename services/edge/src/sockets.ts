@@ -20,6 +20,7 @@ import type { SessionEvents, SessionLinks } from './links/session-links.js';
 import { routerSyncSource } from './links/sync-source.js';
 import type { EdgeObserver } from './observer.js';
 import { CallFrames } from './sockets/call-frames.js';
+import { DeliverySpans } from './sockets/delivery-spans.js';
 import { FrameDispatch } from './sockets/frame-dispatch.js';
 import { Gateway } from './sockets/gateway.js';
 import { MessageFrames } from './sockets/message-frames.js';
@@ -81,6 +82,7 @@ export class Sockets {
   readonly handlers: SocketHandlers;
   readonly #parts: SocketParts;
   readonly #outbox = new Outbox();
+  readonly #spans = new DeliverySpans();
   // Real time whatever the clock says: it is this process that is looked at.
   readonly #lag = new LoopLag({ now: () => performance.now(), ...LAG });
   readonly #syncs: Syncs;
@@ -107,7 +109,14 @@ export class Sockets {
     const isBehind = (): boolean => this.#lag.isBehind;
     this.#requests = new RouterRequests({ routers, clock, events, maxInFlight: config.limits.maxInFlight, isBehind });
     this.#cursors = new Cursors({ routers, logger: life.logger, mergeMs: CURSOR_MERGE_MS, maxMarks: MAX_MARKS });
-    const routerParts = { routers, requests: this.#requests, connections, syncs: this.#syncs, outbox };
+    const routerParts = {
+      routers,
+      requests: this.#requests,
+      connections,
+      syncs: this.#syncs,
+      outbox,
+      spans: this.#spans,
+    };
     this.#routerFrames = new RouterFrames({ ...routerParts, delivered: observer.delivered });
     this.#absence = new RouterAbsence({ suspect: () => this.#gateway.recheckAll() });
     ({ sessions: this.#sessions, presence: this.#presence } = links.attach({
@@ -236,6 +245,7 @@ export class Sockets {
         cursors: this.#cursors,
         syncs: this.#syncs,
         shaping,
+        spans: this.#spans,
         maxUnackedSends,
         tooFast,
       }),

@@ -43,6 +43,7 @@ const delivery = (seq: number, handles: number[], startingHandles: number[] = []
   envelope: envelope(`message ${String(seq)}`),
   handles,
   startingHandles,
+  traceparent: '',
 });
 
 const send = (clientMessageId: string) => ({
@@ -273,7 +274,13 @@ describe('a fetch', () => {
     const item = await waitFor(() => router.frames.flatMap(({ fetches }) => fetches)[0]);
     expect(item).toMatchObject({ userId: client.device.userId, fetch: { afterSeq: 3, limit: 10 } });
     const messages = [
-      { conversationId: CONVERSATION, seq: 4, serverTimeMs: 5, envelope: Envelope.decode(envelope('4')) },
+      {
+        conversationId: CONVERSATION,
+        seq: 4,
+        serverTimeMs: 5,
+        envelope: Envelope.decode(envelope('4')),
+        traceparent: '',
+      },
     ];
     const range = { floorSeq: 0, headSeq: 4, coveredFromSeq: 4, coveredToSeq: 4, more: false };
     const value = Buffer.from(

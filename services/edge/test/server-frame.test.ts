@@ -19,13 +19,15 @@ describe('frames that are put together around bytes', () => {
   it('are what the generated code makes', () => {
     const fields = { conversationId: 'c', seq: 2 ** 40, serverTimeMs: 1_764_000_000_000 };
     const decoded = Envelope.decode(envelope);
-    const made = serverFrame({ $case: 'deliver', value: { ...fields, envelope: decoded } });
-    const raw = deliverFrame({ ...fields, envelope });
-    expect(Buffer.from(raw.binary())).toEqual(Buffer.from(made.binary()));
-    expect(raw.text()).toBe(made.text());
-    expect(raw.size).toBe(raw.binary().length);
+    for (const traceparent of ['', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01']) {
+      const made = serverFrame({ $case: 'deliver', value: { ...fields, envelope: decoded, traceparent } });
+      const raw = deliverFrame({ ...fields, envelope }, traceparent);
+      expect(Buffer.from(raw.binary())).toEqual(Buffer.from(made.binary()));
+      expect(raw.text()).toBe(made.text());
+      expect(raw.size).toBe(raw.binary().length);
+    }
 
-    const result = { conversationId: 'c', messages: [{ ...fields, envelope: decoded }], gone: [] };
+    const result = { conversationId: 'c', messages: [{ ...fields, envelope: decoded, traceparent: '' }], gone: [] };
     const range = { floorSeq: 0, headSeq: 5, coveredFromSeq: 1, coveredToSeq: 5, more: true };
     const fetchResult = { ...result, ...range };
     const bytes = FetchResult.encode(fetchResult).finish();

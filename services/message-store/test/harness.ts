@@ -177,6 +177,7 @@ export const fillItem = (item: Partial<AppendItem>): AppendItem => {
     retry: false,
     lookupOnly: false,
     senderIsAdmin: false,
+    traceparent: '',
     ...item,
   };
 };

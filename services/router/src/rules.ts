@@ -205,7 +205,7 @@ const createAppending = (options: RulesOptions, knowledge: Knowledge, delivery: 
     confirmations,
     clock,
     onFailed: telemetry.failed('fan-out order'),
-    onSettled: telemetry.fannedOut,
+    watch: telemetry.fanOut,
   });
   return { appendStreams, appender, stored };
 };

@@ -27,6 +27,7 @@ import { Links } from './grpc/link.js';
 import { sendMessage } from './grpc/send-message.js';
 import { setHistory } from './grpc/set-history.js';
 import { traceMessage } from './grpc/trace-message.js';
+import { tracedSends } from './grpc/traced-sends.js';
 import { eventHistory } from './nats/event-history.js';
 import { MessageFacts } from './nats/message-facts.js';
 import { pushWakes } from './nats/push-wakes.js';
@@ -134,8 +135,10 @@ interface Doors {
 }
 
 const listen = async ({ config, life, metrics, telemetry }: Parts, rules: Rules, { account, clock }: Doors) => {
+  const ingress = tracedSends(rules.ingress);
   const links = new Links({
     ...rules,
+    ingress,
     clock,
     maxSendsPerEdge: config.sends.maxPendingPerEdge,
     maxFetchesPerEdge: config.sync.maxFetchesPerEdge,
@@ -146,7 +149,7 @@ const listen = async ({ config, life, metrics, telemetry }: Parts, rules: Rules,
     link: (stream: Parameters<Links['open']>[0]) => {
       links.open(stream);
     },
-    sendMessage: sendMessage(rules.ingress),
+    sendMessage: sendMessage(ingress),
     getMessages: getMessages(rules),
     getReceipts: getReceipts(rules.history),
     setHistory: setHistory(rules.history),

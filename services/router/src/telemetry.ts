@@ -9,6 +9,8 @@ import {
   routerSendSeconds,
 } from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
+import { startSpan } from '@godwit/tracing/spans';
+import type { FanOutWatch, WatchFanOut } from './domain/fan-out-stored.js';
 import type { SendOutcome } from './domain/ingress.js';
 
 /** Work in the background that can fail. */
@@ -20,8 +22,8 @@ export type Pending = Readonly<Record<(typeof routerPending.labels.kind)[number]
 /** What the router counts and logs. */
 export interface Telemetry {
   readonly sent: (outcome: SendOutcome, startedAt: number) => void;
-  /** Everybody was handed a message, or it was given up here (the store has it done again). */
-  readonly fannedOut: (reached: boolean, milliseconds: number) => void;
+  /** Until everybody was handed a message, or it was given up here (the store has it done again). */
+  readonly fanOut: WatchFanOut;
   readonly redelivered: (count: number) => void;
   readonly dropped: (queue: 'wakes' | 'cursors') => () => void;
   /** Something in the background failed; whoever depends on it tries again. Logged at most once a second and kind. */
@@ -46,9 +48,9 @@ export const createTelemetry = (metrics: Metrics, logger: Logger): Telemetry => 
       if (outcome.type === 'refused') sends.labels({ outcome: outcome.refusal.reason }).inc();
       else (outcome.duplicate ? duplicate : stored).inc();
     },
-    fannedOut: (reached, milliseconds) => {
+    fanOut: tracedFanOut((reached, milliseconds) => {
       (reached ? reachedSeconds : givenUpSeconds).observe(milliseconds / 1_000);
-    },
+    }),
     redelivered: (count) => {
       redeliveries.inc(count);
     },
@@ -68,6 +70,24 @@ export const createTelemetry = (metrics: Metrics, logger: Logger): Telemetry => 
         logger.warn({ err: error, kind }, 'work in the background failed');
       };
     },
+  };
+};
+
+/** `settled` hears of every message; those that are traced have a span of their own besides. */
+const tracedFanOut = (settled: FanOutWatch['settled']): WatchFanOut => {
+  const untraced: FanOutWatch = { traceparent: '', settled };
+  return ({ conversationId, seq, traceparent }) => {
+    const span = startSpan('router.fan_out', traceparent);
+    if (span === undefined) return untraced;
+    const place = { 'godwit.conversation_id': conversationId, 'godwit.seq': seq };
+    return {
+      traceparent: span.traceparent,
+      settled: (reached, milliseconds) => {
+        settled(reached, milliseconds);
+        if (reached) span.end({ ...place, 'godwit.outcome': 'reached' });
+        else span.fail({ ...place, 'godwit.outcome': 'given_up' });
+      },
+    };
   };
 };
 

@@ -19,6 +19,7 @@ const item = (clientMessageId: string): AppendItem => ({
   retry: false,
   lookupOnly: false,
   senderIsAdmin: false,
+  traceparent: '',
 });
 
 /** Two nodes over one log that does what an honest store does: a retry is looked up, everything else is numbered. */

@@ -24,6 +24,7 @@ const command = (kind: number, content: Content | undefined, more: Partial<SendC
   payload: new Uint8Array([1]),
   content,
   retry: false,
+  traceparent: '',
   ...more,
 });
 

@@ -99,6 +99,7 @@ describe('fan-out', () => {
     kind: KIND.text as number,
     membershipVersion: 1,
     envelope: new Uint8Array(),
+    traceparent: '',
   };
   const session = (deviceId: string, edgeId: string) => ({ deviceId, edgeId, edgeIncarnation: 'i', handle: 1 });
 

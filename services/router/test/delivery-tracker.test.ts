@@ -7,7 +7,7 @@ const tracked = () => {
   const lost: number[] = [];
   const send = (): number => {
     const seq = lost.length;
-    const message = { conversationId: 'c', seq, serverTimeMs: 1, envelope: new Uint8Array() };
+    const message = { conversationId: 'c', seq, serverTimeMs: 1, envelope: new Uint8Array(), traceparent: '' };
     let id = 0;
     id = tracker.sent([
       { message, targets: [], answered: (notHere) => (notHere === 'no-answer' ? lost.push(id) : undefined) },

@@ -30,6 +30,7 @@ async function changedElsewhere() {
       membershipVersion,
       envelope: new Uint8Array(),
       bodyHash: new Uint8Array(),
+      traceparent: '',
     });
   };
   append('change', KIND.membership);

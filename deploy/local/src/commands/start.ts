@@ -45,7 +45,7 @@ function forgetData(dir: string): void {
 function passedOn(): Record<string, string | undefined> {
   const ours = /^GODWIT_(PORT_|CACHE$|STATE_DIR$|DETACHED$|.*_BIN$|MONGO_URL|NATS_URL|REDIS_URL|NAMESPACE$)/;
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => name.startsWith('GODWIT_') && !ours.test(name)),
+    Object.entries(process.env).filter(([name]) => /^(GODWIT|OTEL)_/.test(name) && !ours.test(name)),
   );
 }
 

@@ -6,6 +6,7 @@ import type {
   SendOutcome,
 } from '@godwit/proto/gen/grpc/godwit/router/v1/router';
 import type { Clock } from '@godwit/runtime/clock';
+import type { Span } from '@godwit/tracing/spans';
 import type { Connection } from '../domain/connection.js';
 import { InFlight, type Flight } from '../domain/in-flight.js';
 import { overloaded, unavailable } from '../domain/refusal.js';
@@ -14,7 +15,14 @@ import { SendGate } from './send-gate.js';
 
 /** What a client asked of a conversation. The ids of the items are filled in for each attempt. */
 export type RouterRequest =
-  | { readonly kind: 'send'; readonly connection: Connection; readonly requestId: number; readonly item: SendItem }
+  | {
+      readonly kind: 'send';
+      readonly connection: Connection;
+      readonly requestId: number;
+      readonly item: SendItem;
+      /** Until the client is told what became of it; undefined: not traced. */
+      readonly span: Span | undefined;
+    }
   | { readonly kind: 'fetch'; readonly connection: Connection; readonly requestId: number; readonly item: FetchItem };
 
 export type SendRequest = Extract<RouterRequest, { kind: 'send' }>;
@@ -169,6 +177,7 @@ export class RouterRequests {
     const { routers, clock } = this.#options;
     const { request } = flight;
     if (!request.connection.isOpen) {
+      if (request.kind === 'send') request.span?.end({ 'godwit.outcome': 'sender_gone' });
       this.#end(flight);
       return;
     }

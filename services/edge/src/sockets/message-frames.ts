@@ -2,6 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import type { Fetch, Read, Send } from '@godwit/proto/gen/client/godwit/message/v1/bodies_pb';
 import { PayloadSchema } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import type { Kind } from '@godwit/proto/gen/grpc/godwit/message/v1/envelope';
+import { startSpan } from '@godwit/tracing/spans';
 import type { Connection } from '../domain/connection.js';
 import type { Refusal } from '../domain/refusal.js';
 import { overloaded, rateLimited } from '../domain/refusal.js';
@@ -9,6 +10,7 @@ import type { Syncs } from '../domain/syncs.js';
 import type { Cursors } from '../links/cursors.js';
 import type { RouterRequests } from '../links/router-requests.js';
 import { checkCursors, checkFetch, checkSend, toCursor } from './checks.js';
+import type { DeliverySpans } from './delivery-spans.js';
 import { errorFrame, refuse } from './replies.js';
 import type { Shaping } from './shaping.js';
 
@@ -17,6 +19,7 @@ export interface MessageFrameOptions {
   readonly cursors: Cursors;
   readonly syncs: Syncs;
   readonly shaping: Shaping;
+  readonly spans: DeliverySpans;
   readonly maxUnackedSends: number;
   /** A request came too fast. */
   readonly tooFast: (connection: Connection) => void;
@@ -47,6 +50,7 @@ export class MessageFrames {
     const { conversationId, clientMessageId, metadata, payload, retry } = send;
     if (metadata === undefined || payload === undefined) return;
     connection.unackedSends += 1;
+    const span = startSpan('edge.send', send.traceparent);
     const item = {
       requestId: 0,
       userId: connection.userId,
@@ -61,8 +65,9 @@ export class MessageFrames {
       expiresAtMs: Number(metadata.expiresAtMs),
       payload: Buffer.from(toBinary(PayloadSchema, payload, { writeUnknownFields: false })),
       retry,
+      traceparent: span?.traceparent ?? '',
     };
-    this.#options.requests.add({ kind: 'send', connection, requestId, item });
+    this.#options.requests.add({ kind: 'send', connection, requestId, item, span });
   }
 
   ack(connection: Connection, requestId: number, { cursors }: AckCursors): void {
@@ -73,6 +78,7 @@ export class MessageFrames {
     }
     for (const cursor of cursors.map(toCursor)) {
       this.#options.syncs.onAck(connection, cursor);
+      this.#options.spans.acked(connection, cursor);
       if (this.#options.cursors.delivered(connection, cursor)) continue;
       refuse(connection, requestId, overloaded('acks are not keeping up'));
       return;

@@ -1,3 +1,4 @@
+import { isFault } from '@godwit/tracing/spans';
 import type { Connection } from '../domain/connection.js';
 import type { Outbox } from '../domain/outbox.js';
 import type { RouterRequestEvents } from '../links/router-requests.js';
@@ -11,12 +12,13 @@ const oneLessUnacked = (connection: Connection): void => {
 
 /** Tells sockets what became of their sends and fetches. */
 export const requestEvents = (outbox: Outbox, observer: EdgeObserver): RouterRequestEvents => ({
-  onStored: ({ connection, requestId, item }, { seq, serverTimeMs, duplicate }, milliseconds) => {
+  onStored: ({ connection, requestId, item, span }, { seq, serverTimeMs, duplicate }, milliseconds) => {
     const { conversationId, clientMessageId } = item;
     oneLessUnacked(connection);
     // The ack counts as the delivery to the device that sent it.
     connection.positions?.handed(conversationId, seq);
     observer.sent(milliseconds);
+    span?.end({ 'godwit.conversation_id': conversationId, 'godwit.seq': seq, 'godwit.outcome': 'stored' });
     const value = { conversationId, clientMessageId, seq, serverTimeMs, duplicate };
     outbox.add(connection, serverFrame({ $case: 'sendAck', value }, requestId));
   },
@@ -33,6 +35,8 @@ export const requestEvents = (outbox: Outbox, observer: EdgeObserver): RouterReq
     }
     oneLessUnacked(connection);
     const { conversationId, clientMessageId } = request.item;
+    const end = isFault(reason) ? 'fail' : 'end';
+    request.span?.[end]({ 'godwit.conversation_id': conversationId, 'godwit.outcome': reason });
     outbox.add(connection, errorFrame(refusal, requestId, { conversationId, clientMessageId, stored }));
   },
 });

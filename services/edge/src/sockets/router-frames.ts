@@ -16,6 +16,7 @@ import type { RouterLinks, RouterPart } from '../links/router-links.js';
 import type { RouterRequests } from '../links/router-requests.js';
 import { toSyncEvent } from '../links/sync-source.js';
 import { deliverFrame, serverFrame } from '../wire/server-frame.js';
+import type { DeliverySpans } from './delivery-spans.js';
 
 export interface RouterFrameOptions {
   readonly routers: RouterLinks;
@@ -23,6 +24,7 @@ export interface RouterFrameOptions {
   readonly connections: Connections;
   readonly syncs: Syncs;
   readonly outbox: Outbox;
+  readonly spans: DeliverySpans;
   readonly delivered: (sockets: number) => void;
 }
 
@@ -86,7 +88,8 @@ export class RouterFrames {
   #deliverOne(delivery: Delivery, notHere: Set<number>): void {
     const { connections, syncs } = this.#options;
     const { conversationId, seq, handles, startingHandles } = delivery;
-    const frame = deliverFrame(delivery);
+    const traced = this.#options.spans.begin(delivery);
+    const frame = deliverFrame(delivery, traced?.traceparent);
     const live: LiveDelivery = { conversationId, seq, frame, start: undefined };
     const starting: LiveDelivery = { ...live, start: startingHandles.length > 0 ? startFrame(delivery) : undefined };
     let delivered = 0;
@@ -97,9 +100,11 @@ export class RouterFrames {
         continue;
       }
       delivered += 1;
+      traced?.handed(connection);
       syncs.deliver(connection, startingHandles.includes(handle) ? starting : live, this.#emit);
     }
     this.#options.delivered(delivered);
+    traced?.end();
   }
 
   #notify({ handles, notice }: Notice): void {

@@ -17,6 +17,7 @@ const DELIVER_CONVERSATION_ID = 1;
 const DELIVER_SEQ = 2;
 const DELIVER_SERVER_TIME = 3;
 const DELIVER_ENVELOPE = 4;
+const DELIVER_TRACEPARENT = 5;
 
 class EncodedFrame implements OutboundFrame {
   readonly #bytes: Uint8Array;
@@ -55,13 +56,18 @@ export interface RawDelivery {
 }
 
 /** `deliver`, around the envelope's bytes as the router encoded them. */
-export const deliverFrame = ({ conversationId, seq, serverTimeMs, envelope }: RawDelivery): OutboundFrame =>
+export const deliverFrame = (
+  { conversationId, seq, serverTimeMs, envelope }: RawDelivery,
+  traceparent = '',
+): OutboundFrame =>
   frameOf((writer) => {
     const deliver = writer.uint32(tag(FRAME_DELIVER, WireType.LengthDelimited)).fork();
     deliver.uint32(tag(DELIVER_CONVERSATION_ID, WireType.LengthDelimited)).string(conversationId);
     if (seq !== 0) deliver.uint32(tag(DELIVER_SEQ, WireType.Varint)).uint64(seq);
     if (serverTimeMs !== 0) deliver.uint32(tag(DELIVER_SERVER_TIME, WireType.Varint)).uint64(serverTimeMs);
-    deliver.uint32(tag(DELIVER_ENVELOPE, WireType.LengthDelimited)).bytes(envelope).join();
+    deliver.uint32(tag(DELIVER_ENVELOPE, WireType.LengthDelimited)).bytes(envelope);
+    if (traceparent !== '') deliver.uint32(tag(DELIVER_TRACEPARENT, WireType.LengthDelimited)).string(traceparent);
+    deliver.join();
   });
 
 /** `fetch_result`, around the encoded result of the router. */

@@ -12,6 +12,7 @@ import type { PendingAppend } from '../domain/open-appends.js';
 import type { ExpiredRange } from '../domain/plan-reaping.js';
 import type { FanOutOrder, Unconfirmed } from '../domain/unconfirmed.js';
 import { toOutcome } from './mapping.js';
+import { tracedOrigin } from './traced-origin.js';
 import { problemWith } from './validate.js';
 
 type Stream = ServerStream<AppendRequest, AppendResponse>;
@@ -127,8 +128,10 @@ class RouterStream implements AppendOrigin {
 
   #take(item: WireItem, queuedAt: number): void {
     const problem = problemWith(item);
-    if (problem === undefined) this.#options.append({ item, origin: this, key: idKey(item), queuedAt });
-    else this.#frame().outcomes.push({ requestId: item.requestId, outcome: { $case: 'malformed', value: problem } });
+    if (problem === undefined) {
+      const origin = tracedOrigin(this, item);
+      this.#options.append({ item, origin, key: idKey(item), queuedAt });
+    } else this.#frame().outcomes.push({ requestId: item.requestId, outcome: { $case: 'malformed', value: problem } });
   }
 
   /** The frame that leaves next. */

@@ -19,6 +19,8 @@ export interface AppendItem {
   /** To be looked up only, never appended. */
   readonly lookupOnly: boolean;
   readonly senderIsAdmin: boolean;
+  /** Of the span that its append and its fan-out belong below; empty: not traced. */
+  readonly traceparent: string;
 }
 
 export interface Appended {

@@ -34,6 +34,8 @@ export interface SendCommand {
   /** The payload, decoded; undefined when it is empty or can't be decoded. */
   readonly content: Content | undefined;
   readonly retry: boolean;
+  /** Of the span that its append belongs below; empty: not traced. */
+  readonly traceparent: string;
 }
 
 export interface ContentLimits {

@@ -18,6 +18,8 @@ export interface OutgoingMessage {
   readonly seq: number;
   readonly serverTimeMs: number;
   readonly envelope: Uint8Array;
+  /** Of its fan-out's span; empty: not traced. */
+  readonly traceparent: string;
 }
 
 /** The message for some devices of one edge: at most MAX_HANDLES. */

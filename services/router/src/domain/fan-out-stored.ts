@@ -4,6 +4,7 @@ import type { Confirmations } from './confirmations.js';
 import type { FanOut, Settled } from './fan-out.js';
 import { KIND } from './kind.js';
 import type { MessageLog, StoredMessage } from './ports.js';
+import type { FanOutMessage } from './recipients.js';
 import type { RecentMessages } from './recent-messages.js';
 
 export interface FanOutStoredOptions {
@@ -13,9 +14,17 @@ export interface FanOutStoredOptions {
   readonly recent: RecentMessages;
   readonly clock: Clock;
   readonly onFailed: (error: unknown) => void;
-  /** How a message ended, and how long after it was stored (or read from the log). */
-  readonly onSettled: (reached: boolean, milliseconds: number) => void;
+  readonly watch: WatchFanOut;
 }
+
+/** Hears how the way of one message to its devices ends, and how long after it was stored (or read from the log). */
+export interface FanOutWatch {
+  /** Of the way's span; empty: not traced. */
+  readonly traceparent: string;
+  settled(reached: boolean, milliseconds: number): void;
+}
+
+export type WatchFanOut = (message: FanOutMessage) => FanOutWatch;
 
 /** A replica of the message store wants these fanned out: nobody confirmed that they were. */
 export interface FanOutOrder {
@@ -64,6 +73,7 @@ export class FanOutStored {
       kind: item.kind,
       membershipVersion: item.kind === KIND.membership ? seq : appended.membershipVersion,
       envelope: item.envelope,
+      traceparent: item.traceparent,
     });
   }
 
@@ -87,16 +97,18 @@ export class FanOutStored {
     if (!this.#options.fanOut.follow(conversationId, seq, settled)) settled(true);
   }
 
-  #submit(node: string, message: StoredMessage & { readonly ackedDeviceId: string }): void {
+  #submit(node: string, message: FanOutMessage): void {
     const { conversationId, seq } = message;
-    const { confirmations, recent, fanOut, clock, onSettled } = this.#options;
+    const { confirmations, recent, fanOut, clock, watch } = this.#options;
     recent.add(conversationId, seq, message.senderUserId);
     confirmations.expect(node, conversationId, seq);
     const settled = this.#settledOf(node, conversationId, seq);
     const startedAt = clock.monotonic();
-    fanOut.submit(message, (reached) => {
+    const watching = watch(message);
+    const { traceparent } = watching;
+    fanOut.submit(traceparent === '' ? message : { ...message, traceparent }, (reached) => {
       settled(reached);
-      onSettled(reached, clock.monotonic() - startedAt);
+      watching.settled(reached, clock.monotonic() - startedAt);
     });
   }
 
@@ -158,7 +170,7 @@ export class FanOutStored {
 
   /** Resolves when all are handed over, so that a long backlog does not pile up here. */
   async #fanOutPage(node: string, messages: readonly StoredMessage[]): Promise<void> {
-    for (const message of messages) this.#submit(node, { ...message, ackedDeviceId: '' });
+    for (const message of messages) this.#submit(node, { ...message, ackedDeviceId: '', traceparent: '' });
     const { fanOut, clock } = this.#options;
     const endsAt = clock.monotonic() + 10_000;
     while (fanOut.pending > PAGE && clock.monotonic() < endsAt) await new Promise((resolve) => setTimeout(resolve, 10));

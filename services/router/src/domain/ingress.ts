@@ -224,6 +224,7 @@ export class Ingress {
       retry: command.retry || send.stale > 0,
       lookupOnly: refusal !== undefined,
       senderIsAdmin: isAdmin(view, command.userId),
+      traceparent: command.traceparent,
     };
     this.#options.appender.append(item, (outcome) => {
       this.#onOutcome(send, item, outcome);

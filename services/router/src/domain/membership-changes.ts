@@ -45,6 +45,7 @@ export class MembershipChanges {
       retry: true,
       lookupOnly: false,
       senderIsAdmin: true,
+      traceparent: '',
     };
     const outcome = await new Promise<AppendOutcome>((resolve) => {
       this.#options.appender.append(item, resolve);

@@ -8,6 +8,8 @@ import type { Session, StoredMessage } from './ports.js';
 export interface FanOutMessage extends StoredMessage {
   /** The sender's device whose socket has the ack; empty: none. */
   readonly ackedDeviceId: string;
+  /** Of the span that what becomes of it belongs below; empty: not traced. */
+  readonly traceparent: string;
 }
 
 /** A user that a message is for. */

@@ -146,8 +146,8 @@ const deliveryFrom = ({ message, targets }: Delivery): WireDelivery => {
     handles.push(handle);
     if (starting) startingHandles.push(handle);
   }
-  const { conversationId, seq, serverTimeMs, envelope } = message;
-  return { conversationId, seq, serverTimeMs, envelope: bufferOf(envelope), handles, startingHandles };
+  const { conversationId, seq, serverTimeMs, envelope, traceparent } = message;
+  return { conversationId, seq, serverTimeMs, envelope: bufferOf(envelope), handles, startingHandles, traceparent };
 };
 
 const noticeFrom = (handles: readonly number[], notice: Notice): WireNotice => ({

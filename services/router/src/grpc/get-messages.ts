@@ -19,6 +19,7 @@ const deliverFrom = ({ conversationId, seq, serverTimeMs, envelope }: StoredMess
   seq,
   serverTimeMs,
   envelope: Envelope.decode(envelope),
+  traceparent: '',
 });
 
 /** The token of one conversation is the seq from which to go on. */

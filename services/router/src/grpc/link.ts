@@ -8,7 +8,7 @@ import type { SendCommand } from '../domain/content.js';
 import type { DeviceCursors } from '../domain/device-cursors.js';
 import type { Edges } from '../domain/edges.js';
 import type { FetchQuery, History } from '../domain/history.js';
-import type { Ingress, SendOutcome } from '../domain/ingress.js';
+import type { SendOutcome } from '../domain/ingress.js';
 import { invalid, overloaded, Refused, unavailable, type Refusal } from '../domain/refusal.js';
 import type { Syncs } from '../domain/syncs.js';
 import type { SyncSession } from '../domain/sync-session.js';
@@ -17,10 +17,11 @@ import { decodePayload } from '../wire/payload.js';
 import { refusedFrom } from '../wire/refused.js';
 import { EdgeLink } from './edge-link.js';
 import { syncEvents } from './sync-events.js';
+import type { Sends } from './traced-sends.js';
 
 export interface LinkOptions {
   readonly edges: Edges;
-  readonly ingress: Ingress;
+  readonly ingress: Sends;
   readonly deviceCursors: DeviceCursors;
   readonly history: History;
   readonly syncs: Syncs;
@@ -209,6 +210,7 @@ const commandFrom = (item: SendItem): SendCommand => ({
   payload: item.payload,
   content: decodePayload(item.payload),
   retry: item.retry,
+  traceparent: item.traceparent,
 });
 
 const outcomeFrom = (outcome: SendOutcome) =>

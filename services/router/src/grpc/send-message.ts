@@ -4,8 +4,9 @@ import type { SendMessageRequest, SendMessageResponse } from '@godwit/proto/gen/
 import type { CallContext } from '@godwit/rpc/call-context';
 import { invalidArgument } from '@godwit/rpc/rpc-error';
 import type { SendCommand } from '../domain/content.js';
-import type { Ingress, SendOutcome } from '../domain/ingress.js';
+import type { SendOutcome } from '../domain/ingress.js';
 import { errorFrom } from '../wire/refused.js';
+import type { Sends } from './traced-sends.js';
 
 const DEVICE_KEY = 'godwit-device';
 
@@ -29,12 +30,13 @@ const commandOf = (request: SendMessageRequest, context: CallContext): SendComma
     payload: Payload.encode(payload).finish(),
     content: payload.content,
     retry: request.retry,
+    traceparent: '',
   };
 };
 
 /** Sends a message as the acting user. What the message itself is refused for is an outcome, not a status. */
 export const sendMessage =
-  (ingress: Ingress) =>
+  (ingress: Sends) =>
   async (request: SendMessageRequest, context: CallContext): Promise<SendMessageResponse> => {
     const command = commandOf(request, context);
     const { conversationId, clientMessageId } = command;

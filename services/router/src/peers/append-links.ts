@@ -177,6 +177,7 @@ const itemFrom = (item: AppendItem, requestId: number): WireItem => ({
   retry: item.retry,
   lookupOnly: item.lookupOnly,
   senderIsAdmin: item.senderIsAdmin,
+  traceparent: item.traceparent,
 });
 
 const answerFrom = ({ outcome }: WireOutcome, node: string): NodeAnswer | undefined => {

@@ -10,7 +10,7 @@ const TO = 18;
 const METADATA = 26;
 const PAYLOAD = 34;
 
-type Message = Omit<SendCommand, 'content' | 'retry'>;
+type Message = Omit<SendCommand, 'content' | 'retry' | 'traceparent'>;
 
 /** What makes two messages the same whatever sent them, and whenever: kind and content. */
 const contentOf = (message: Message): Uint8Array =>

@@ -122,6 +122,7 @@ export class MemoryConversations implements ConversationSource {
       retry: true,
       lookupOnly: false,
       senderIsAdmin: true,
+      traceparent: '',
     });
   }
 }

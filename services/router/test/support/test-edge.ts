@@ -154,6 +154,7 @@ export const sendItem = (item: Partial<SendItem>): SendItem => ({
   expiresAtMs: 0,
   payload: textPayload('hello'),
   retry: false,
+  traceparent: '',
   ...item,
 });
 

@@ -157,7 +157,7 @@ export class GodwitClient implements Client {
       clientMessageId: '',
     } satisfies Metadata;
     const payload: Payload = { content: { $case: 'text', value: { text } } };
-    const value = { conversationId, clientMessageId, metadata, payload, retry: false };
+    const value = { conversationId, clientMessageId, metadata, payload, retry: false, traceparent: '' };
     const frame = binaryFrame(encode({ $case: 'send', value }, FIRST_REQUEST_ID));
     return {
       frame,

@@ -113,6 +113,11 @@ export interface Send {
     | undefined;
   /** Set on every repetition. */
   retry: boolean;
+  /**
+   * The sender's span, as the header `traceparent` of W3C trace context. What is not one is ignored; so is its flag
+   * `sampled`: the fleet decides what it keeps.
+   */
+  traceparent: string;
 }
 
 /** The message is stored by a majority, and this is its place. */
@@ -149,7 +154,11 @@ export interface Deliver {
   conversationId: string;
   seq: number;
   serverTimeMs: number;
-  envelope: Envelope | undefined;
+  envelope:
+    | Envelope
+    | undefined;
+  /** With a live message whose trace the fleet keeps: the span that the recipient's belongs below (W3C trace context). */
+  traceparent: string;
 }
 
 /**
@@ -893,7 +902,14 @@ export const Reauth: MessageFns<Reauth> = {
 };
 
 function createBaseSend(): Send {
-  return { conversationId: "", clientMessageId: "", metadata: undefined, payload: undefined, retry: false };
+  return {
+    conversationId: "",
+    clientMessageId: "",
+    metadata: undefined,
+    payload: undefined,
+    retry: false,
+    traceparent: "",
+  };
 }
 
 export const Send: MessageFns<Send> = {
@@ -912,6 +928,9 @@ export const Send: MessageFns<Send> = {
     }
     if (message.retry !== false) {
       writer.uint32(40).bool(message.retry);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(50).string(message.traceparent);
     }
     return writer;
   },
@@ -969,6 +988,14 @@ export const Send: MessageFns<Send> = {
             message.retry = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -995,6 +1022,7 @@ export const Send: MessageFns<Send> = {
       ? Payload.fromPartial(object.payload)
       : undefined;
     message.retry = object.retry ?? false;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };
@@ -1319,7 +1347,7 @@ export const Error_Stored: MessageFns<Error_Stored> = {
 };
 
 function createBaseDeliver(): Deliver {
-  return { conversationId: "", seq: 0, serverTimeMs: 0, envelope: undefined };
+  return { conversationId: "", seq: 0, serverTimeMs: 0, envelope: undefined, traceparent: "" };
 }
 
 export const Deliver: MessageFns<Deliver> = {
@@ -1335,6 +1363,9 @@ export const Deliver: MessageFns<Deliver> = {
     }
     if (message.envelope !== undefined) {
       Envelope.encode(message.envelope, writer.uint32(34).fork()).join();
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(42).string(message.traceparent);
     }
     return writer;
   },
@@ -1384,6 +1415,14 @@ export const Deliver: MessageFns<Deliver> = {
             message.envelope = Envelope.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1407,6 +1446,7 @@ export const Deliver: MessageFns<Deliver> = {
     message.envelope = (object.envelope !== undefined && object.envelope !== null)
       ? Envelope.fromPartial(object.envelope)
       : undefined;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };

@@ -70,6 +70,8 @@ export interface AppendItem {
   lookupOnly: boolean;
   /** The sender may delete messages of others. */
   senderIsAdmin: boolean;
+  /** Of the router's span (W3C trace context); empty: not traced. Not stored. */
+  traceparent: string;
 }
 
 export interface Confirmation {
@@ -551,6 +553,7 @@ function createBaseAppendItem(): AppendItem {
     retry: false,
     lookupOnly: false,
     senderIsAdmin: false,
+    traceparent: "",
   };
 }
 
@@ -600,6 +603,9 @@ export const AppendItem: MessageFns<AppendItem> = {
     }
     if (message.senderIsAdmin !== false) {
       writer.uint32(120).bool(message.senderIsAdmin);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(130).string(message.traceparent);
     }
     return writer;
   },
@@ -737,6 +743,14 @@ export const AppendItem: MessageFns<AppendItem> = {
             message.senderIsAdmin = reader.bool();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -769,6 +783,7 @@ export const AppendItem: MessageFns<AppendItem> = {
     message.retry = object.retry ?? false;
     message.lookupOnly = object.lookupOnly ?? false;
     message.senderIsAdmin = object.senderIsAdmin ?? false;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };

@@ -71,6 +71,8 @@ export interface SendItem {
   /** An encoded godwit.message.v1.Payload, checked by the edge, in canonical form. */
   payload: Buffer;
   retry: boolean;
+  /** Of the edge's span (W3C trace context); empty: not traced. */
+  traceparent: string;
 }
 
 export interface CursorItem {
@@ -162,6 +164,8 @@ export interface Delivery {
   handles: number[];
   /** Those of them that see this conversation from here on only: they get a `Position` with seq - 1 first. */
   startingHandles: number[];
+  /** Of the fan-out's span (W3C trace context); empty: not traced. */
+  traceparent: string;
 }
 
 export interface SyncEvent {
@@ -560,6 +564,7 @@ function createBaseSendItem(): SendItem {
     expiresAtMs: 0,
     payload: Buffer.alloc(0),
     retry: false,
+    traceparent: "",
   };
 }
 
@@ -600,6 +605,9 @@ export const SendItem: MessageFns<SendItem> = {
     }
     if (message.retry !== false) {
       writer.uint32(96).bool(message.retry);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(106).string(message.traceparent);
     }
     return writer;
   },
@@ -713,6 +721,14 @@ export const SendItem: MessageFns<SendItem> = {
             message.retry = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -742,6 +758,7 @@ export const SendItem: MessageFns<SendItem> = {
     message.expiresAtMs = object.expiresAtMs ?? 0;
     message.payload = object.payload ?? Buffer.alloc(0);
     message.retry = object.retry ?? false;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };
@@ -1651,7 +1668,15 @@ export const DeliveryBatch: MessageFns<DeliveryBatch> = {
 };
 
 function createBaseDelivery(): Delivery {
-  return { conversationId: "", seq: 0, serverTimeMs: 0, envelope: Buffer.alloc(0), handles: [], startingHandles: [] };
+  return {
+    conversationId: "",
+    seq: 0,
+    serverTimeMs: 0,
+    envelope: Buffer.alloc(0),
+    handles: [],
+    startingHandles: [],
+    traceparent: "",
+  };
 }
 
 export const Delivery: MessageFns<Delivery> = {
@@ -1681,6 +1706,9 @@ export const Delivery: MessageFns<Delivery> = {
         writer.uint32(v);
       }
       writer.join();
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(58).string(message.traceparent);
     }
     return writer;
   },
@@ -1766,6 +1794,14 @@ export const Delivery: MessageFns<Delivery> = {
 
             break;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1789,6 +1825,7 @@ export const Delivery: MessageFns<Delivery> = {
     message.envelope = object.envelope ?? Buffer.alloc(0);
     message.handles = object.handles?.map((e) => e) || [];
     message.startingHandles = object.startingHandles?.map((e) => e) || [];
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };
