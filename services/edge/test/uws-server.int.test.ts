@@ -32,12 +32,12 @@ const serve = async (): Promise<string> => {
         poison();
         return socket;
       },
-      message: (socket, data) => {
-        socket.send(data.slice());
+      message: (socket, data, isBinary) => {
+        socket.send(isBinary ? data.slice() : Buffer.from(data).toString());
       },
       drained: () => undefined,
       closed: () => undefined,
-      request: async () => Promise.reject(new Error('no requests here')),
+      request: async ({ body }) => ({ status: 200, headers: {}, body: Buffer.from(body).toString() }),
       failed: (error) => {
         throw error;
       },
@@ -45,6 +45,18 @@ const serve = async (): Promise<string> => {
   );
   return `ws://127.0.0.1:${String(await server.listen())}/`;
 };
+
+it.each(['plain', 'naïve café', '€ 5', '日本語', '🐦'])('sends text as UTF-8: %s', async (text) => {
+  const url = await serve();
+  const client = new WebSocket(url, ['echo']);
+  await once(client, 'open');
+  client.send(text);
+  const [echo] = (await Promise.race([once(client, 'message'), once(client, 'error')])) as [unknown];
+  expect(String(echo)).toBe(text);
+  client.terminate();
+  const response = await fetch(url.replace('ws', 'http'), { method: 'POST', body: text });
+  expect(await response.text()).toBe(text);
+});
 
 it('keeps every socket that it has upgraded after an asynchronous admission', async () => {
   const url = await serve();

@@ -52,6 +52,9 @@ export interface ServerOptions {
 // is only a little wrong gets its close code.
 const HARD_LIMIT_FACTOR = 4;
 
+/** Newer binaries send the Latin-1 of a string that has no other characters (uNetworking/uWebSockets.js#1280): bytes are safe. */
+const utf8 = (text: string): Uint8Array => Buffer.from(text);
+
 interface UserData<I, C> {
   socket: UwsSocket<I, C>;
 }
@@ -78,8 +81,10 @@ class UwsSocket<I, C> implements Socket {
   }
 
   send(data: string | Uint8Array): boolean {
+    if (this.#ws === undefined) return false;
+    const status = typeof data === 'string' ? this.#ws.send(utf8(data), false) : this.#ws.send(data, true);
     // 2: dropped, over the backpressure limit; the socket is closing for it.
-    return this.#ws !== undefined && this.#ws.send(data, typeof data !== 'string') !== 2;
+    return status !== 2;
   }
 
   cork(work: () => void): void {
@@ -113,7 +118,7 @@ const respond = (res: UwsResponse, { status, headers, body }: HttpResponse): voi
     res.writeStatus(`${String(status)} ${REASONS[status] ?? 'Unknown'}`);
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
     if (body === '') res.endWithoutBody(0);
-    else res.end(body);
+    else res.end(utf8(body));
   });
 };
 
