@@ -97,6 +97,36 @@ describe('with every trace kept', () => {
     });
   });
 
+  it('a call is a span below its caller, with the messages that come of it', async () => {
+    const [alice, bob] = await fleet().people(2);
+    const a = await fleet().sdk(device(alice));
+    const memberUserIds = [bob?.userId ?? ''];
+    const made = await a.client.call('createGroup', { clientRequestId: 'owls', name: 'Owls', memberUserIds });
+    const of = made.group?.conversationId;
+    const append = (): ReceivedSpan | undefined =>
+      whole.named('message-store.append').find(({ attributes }) => attributes['godwit.conversation_id'] === of);
+    await waitFor(() => append() !== undefined);
+    const trace = (): ReceivedSpan[] => whole.spans.filter(({ traceId }) => traceId === append()?.traceId);
+    const names = ['godwit.group.v1.GroupService/CreateGroup', 'router.fan_out'];
+    await waitFor(() => names.every((wanted) => trace().some(({ name }) => name === wanted)));
+    const tree = treeOf(trace());
+    const membership = 'godwit.router.v1.RouterService/AppendMembership';
+    expect(tree['nobody']).toEqual(['godwit.group.v1.GroupService/CreateGroup']);
+    expect(tree['godwit.group.v1.GroupService/CreateGroup']).toContain(membership);
+    expect(tree[membership]).toEqual(expect.arrayContaining(['message-store.append', 'router.fan_out']));
+  });
+
+  it('the push for one who is away belongs to the trace of its message', async () => {
+    const [alice, carol] = await fleet().people(2);
+    const conversation = privateConversation(alice?.userId ?? '', carol?.userId ?? '');
+    const a = await fleet().sdk(device(alice), { startSpan });
+    const { seq } = await a.client.send(conversation, { text: 'call me' });
+    const trace = await traceOf(conversation, seq, 6);
+    expect(treeOf(trace)['router.fan_out']).toEqual(['process PUSH']);
+    const push = trace.filter(({ service }) => service === 'push');
+    expect(push.map(({ name, failed }) => ({ name, failed }))).toContainEqual({ name: 'process PUSH', failed: false });
+  });
+
   it('a sender without a span, or with one that is none, begins at the edge', async () => {
     const [alice, bob] = await fleet().people(2);
     const conversation = privateConversation(alice?.userId ?? '', bob?.userId ?? '');

@@ -1,14 +1,15 @@
 import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jetstream';
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
 import { busConnected, busDisconnects, busStoreSeconds } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
+import { activeSpan } from '@godwit/tracing/spans';
 import { BusConnection } from './connection.js';
 import { BusUnavailable } from './bus-unavailable.js';
 import { consume, type ConsumeOptions, type Consumption, type JobHandler } from './consume.js';
 import { ensureStreams } from './ensure-streams.js';
-import { subjectName } from './naming.js';
+import { subjectName, TRACEPARENT_HEADER } from './naming.js';
 import { readBack, type ReadBack, type ReadBackOptions } from './read-back.js';
 import type { StreamDeclaration } from './streams.js';
 import type { CoreSubject, StoredSubject } from './subjects.js';
@@ -33,6 +34,13 @@ export interface FactHandlers {
   readonly onFact: MessageHandler;
   /** Facts may have been missed: forget what is cached from them. Also called when the first connection is up. */
   readonly onGap: () => void;
+}
+
+export interface StoreOptions {
+  /** The same one again within the stream's window does nothing. */
+  readonly id?: string;
+  /** Of the span that the work on it belongs below (default: the active one's); empty: not traced. */
+  readonly traceparent?: string;
 }
 
 interface Interest {
@@ -99,10 +107,10 @@ export class Bus {
   }
 
   /**
-   * Has a job or fact stored by the stream of its subject. The same `id` again within the stream's window does nothing.
+   * Has a job or fact stored by the stream of its subject.
    * @throws BusUnavailable when it isn't known to be stored: it may be, so the job has to bear being done twice
    */
-  async store(subject: StoredSubject, payload: Uint8Array, id?: string): Promise<void> {
+  async store(subject: StoredSubject, payload: Uint8Array, { id, traceparent }: StoreOptions = {}): Promise<void> {
     const connection = this.#requireConnection();
     const startedAt = performance.now();
     try {
@@ -110,6 +118,7 @@ export class Bus {
         timeout: STORE_MS,
         retries: 0,
         ...(id === undefined ? {} : { msgID: id }),
+        ...headersOf(traceparent ?? activeSpan()?.traceparent),
       });
       this.#stored(subject, { outcome: 'stored', startedAt });
     } catch (error) {
@@ -247,6 +256,13 @@ export class Bus {
     }
   }
 }
+
+const headersOf = (traceparent = ''): { readonly headers?: MsgHdrs } => {
+  if (traceparent === '') return {};
+  const given = headers();
+  given.set(TRACEPARENT_HEADER, traceparent);
+  return { headers: given };
+};
 
 /** Connects in the background: it returns at once whether NATS is there or not. */
 export const connectBus = (options: BusOptions): Bus => new Bus(options);

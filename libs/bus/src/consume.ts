@@ -4,8 +4,9 @@ import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
 import { busConsumed, busWaitSeconds } from '@godwit/telemetry/catalogue/libs';
 import type { Metrics } from '@godwit/telemetry/metrics';
+import { traced } from '@godwit/tracing/spans';
 import type { BusConnection } from './connection.js';
-import { streamName, subjectName } from './naming.js';
+import { streamName, subjectName, TRACEPARENT_HEADER } from './naming.js';
 import { JobsInHand } from './jobs-in-hand.js';
 import type { StreamDeclaration } from './streams.js';
 
@@ -155,11 +156,17 @@ const settle = async (message: JsMsg, consumer: Consumer): Promise<void> => {
     (options.ackWaitMs ?? 30_000) / 3,
   );
   try {
-    await consumer.handler({
-      payload: message.data,
-      subject: message.subject.slice(namespace.length + 1),
-      delivery: deliveryCount,
-      storedAt,
+    await traced({
+      name: `process ${stream.name}`,
+      kind: 'CONSUMER',
+      parent: message.headers?.get(TRACEPARENT_HEADER) ?? '',
+      run: () =>
+        consumer.handler({
+          payload: message.data,
+          subject: message.subject.slice(namespace.length + 1),
+          delivery: deliveryCount,
+          storedAt,
+        }),
     });
     message.ack();
     count('ack');

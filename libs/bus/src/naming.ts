@@ -6,3 +6,6 @@ export const subjectName = (namespace: string, subject: string): string => `${na
 /** The stream as the server knows it. */
 export const streamName = (namespace: string, { name }: Pick<StreamDeclaration, 'name'>): string =>
   `${namespace}_${name}`;
+
+/** The span that a message belongs below (W3C trace context). */
+export const TRACEPARENT_HEADER = 'traceparent';

@@ -122,7 +122,7 @@ describe('on a server that is there', () => {
     const abort = new AbortController();
     const done: string[] = [];
     await storeSoon(bus, 'u1', 'a');
-    for (let index = 0; index < 3; index++) await bus.store(pushWake('u1'), bytes('b'), 'wake-b');
+    for (let index = 0; index < 3; index++) await bus.store(pushWake('u1'), bytes('b'), { id: 'wake-b' });
     const { done: stopped } = bus.consume(PUSH, async ({ payload }) => void done.push(text(payload)), {
       durable: 'push',
       signal: abort.signal,

@@ -12,6 +12,8 @@ export const NODE_KEY = 'godwit-node';
 export const USER_KEY = 'godwit-user';
 /** The device of that user, where the call comes from one. */
 export const DEVICE_KEY = 'godwit-device';
+/** The caller's span (W3C trace context). */
+export const TRACEPARENT_KEY = 'traceparent';
 
 /** Who calls: a member of the fleet, or an internal team by its API key. */
 export type Caller =
@@ -41,7 +43,7 @@ export interface Credentials {
 
 export type Authenticate = (credentials: Credentials) => Caller | Promise<Caller>;
 
-const textOf = (metadata: Metadata, key: string): string | undefined => {
+export const textOf = (metadata: Metadata, key: string): string | undefined => {
   const value = metadata.get(key)[0];
   return typeof value === 'string' && value !== '' ? value : undefined;
 };

@@ -7,7 +7,8 @@ import type { TlsFiles } from '@godwit/runtime/base-config';
 import type { Logger } from '@godwit/runtime/logger';
 import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue/libs';
 import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
-import { AUTHORIZATION_KEY, DEVICE_KEY, NODE_KEY, USER_KEY } from './authenticate.js';
+import { activeSpan } from '@godwit/tracing/spans';
+import { AUTHORIZATION_KEY, DEVICE_KEY, NODE_KEY, TRACEPARENT_KEY, USER_KEY } from './authenticate.js';
 import { channelCredentials, clientChannelOptions, sharedNameChannelOptions } from './channel.js';
 import type {
   AnyMethod,
@@ -194,9 +195,11 @@ export class NodePool<D extends Definition> {
   }
 
   #metadataFor({ user, device }: CallOptions): Metadata {
-    if (user === undefined) return this.#metadata;
+    const span = activeSpan();
+    if (user === undefined && span === undefined) return this.#metadata;
     const metadata = this.#metadata.clone();
-    metadata.set(USER_KEY, user);
+    if (span !== undefined) metadata.set(TRACEPARENT_KEY, span.traceparent);
+    if (user !== undefined) metadata.set(USER_KEY, user);
     if (device !== undefined) metadata.set(DEVICE_KEY, device);
     return metadata;
   }

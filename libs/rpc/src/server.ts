@@ -15,7 +15,15 @@ import { within } from '@godwit/runtime/deferred';
 import type { Lifecycle } from '@godwit/runtime/lifecycle';
 import { rpcServerSeconds, rpcServerStreams } from '@godwit/telemetry/catalogue/libs';
 import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
-import { createAuthenticate, type Authenticate, type Caller, type ServerAuth } from './authenticate.js';
+import { traced } from '@godwit/tracing/spans';
+import {
+  createAuthenticate,
+  textOf,
+  TRACEPARENT_KEY,
+  type Authenticate,
+  type Caller,
+  type ServerAuth,
+} from './authenticate.js';
 import { CallContext } from './call-context.js';
 import { serverChannelOptions, serverCredentials } from './channel.js';
 import {
@@ -90,6 +98,16 @@ interface Serving {
 }
 
 type AnyCall = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getAuthContext'>;
+
+/** What OpenTelemetry's conventions call an error of the server. */
+const FAILURES: ReadonlySet<status | undefined> = new Set([
+  status.UNKNOWN,
+  status.DEADLINE_EXCEEDED,
+  status.UNIMPLEMENTED,
+  status.INTERNAL,
+  status.UNAVAILABLE,
+  status.DATA_LOSS,
+]);
 
 // Calls that are under way when the process stops get this long.
 const DRAIN_MS = 5_000;
@@ -185,10 +203,23 @@ const adaptUnary = (binding: Binding): UntypedHandleCall => {
     if (context.isAbandoned) throw abandoned();
     return handler(call.request, context);
   };
+  const name = binding.method.path.slice(1);
+  const answerTraced = (call: ServerUnaryCall<unknown, unknown>): Promise<unknown> =>
+    traced({
+      name,
+      kind: 'SERVER',
+      parent: textOf(call.metadata, TRACEPARENT_KEY) ?? '',
+      // What is logged of a failure is logged within its span.
+      run: () =>
+        answer(call).catch((error: unknown) => {
+          throw exposed(error, binding);
+        }),
+      isFailure: (error) => FAILURES.has(statusOf(error)),
+    });
   const observation = observations(binding);
   return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) => {
     const observe = observation();
-    answer(call).then(
+    answerTraced(call).then(
       (response) => {
         callback(null, response);
         observe(status.OK);

@@ -1,3 +1,4 @@
+import { activeSpan } from '@godwit/tracing/spans';
 import { pino, type Logger as PinoLogger, type DestinationStream } from 'pino';
 
 export type Logger = PinoLogger;
@@ -24,12 +25,21 @@ const SENSITIVE = [
   'envelope',
 ];
 
+const NO_IDS = {};
+
+/** Of the span that the line is written in, by the names that OpenTelemetry has for them in logs. */
+const idsOfTrace = (): object => {
+  const span = activeSpan();
+  return span === undefined ? NO_IDS : { trace_id: span.traceId, span_id: span.spanId };
+};
+
 /** JSON lines with the process's name in each. Credentials, phone numbers and payloads are cut out by name. */
 export const createLogger = ({ service, node, level, destination }: LoggerOptions): Logger => {
   const options = {
     level,
     base: { service, node },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    mixin: idsOfTrace,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SENSITIVE.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
   };

@@ -46,18 +46,50 @@ export interface Span {
 /** Begins a span below `parent`, a W3C `traceparent`; what is empty or isn't one begins a trace. */
 export type StartSpan = (name: SpanName, parent: string) => Span | undefined;
 
-let started: StartSpan | undefined;
+/** Something that is done within a span of its own: what is logged, called and stored meanwhile belongs to it. */
+export interface Work<T> {
+  /** Of few: a method, a stream. */
+  readonly name: string;
+  readonly kind: 'SERVER' | 'CONSUMER';
+  /** As of `startSpan`. */
+  readonly parent: string;
+  readonly run: () => Promise<T>;
+  /** Which errors are the work's fault and not the asker's (default: all). */
+  readonly isFailure?: (error: unknown) => boolean;
+}
+
+/** The span that work is being done in. */
+export interface ActiveSpan {
+  readonly traceparent: string;
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** How the spans of a process are made. */
+export interface SpanMaker {
+  readonly start: StartSpan;
+  readonly within: <T>(work: Work<T>) => Promise<T>;
+  readonly active: () => ActiveSpan | undefined;
+}
+
+let maker: SpanMaker | undefined;
 
 /** Whether this process traces. Decided once, before its service starts. */
-export const isTracing = (): boolean => started !== undefined;
+export const isTracing = (): boolean => maker !== undefined;
 
-/** Has the spans of this process made by `start`; `undefined` switches tracing off. */
-export const traceWith = (start: StartSpan | undefined): void => {
-  started = start;
+/** Has the spans of this process made so; `undefined` switches tracing off. */
+export const traceWith = (given: SpanMaker | undefined): void => {
+  maker = given;
 };
 
 /** Undefined: this process does not trace. */
-export const startSpan: StartSpan = (name, parent) => started?.(name, parent);
+export const startSpan: StartSpan = (name, parent) => maker?.start(name, parent);
+
+/** Does the work within a span, which fails when it does. */
+export const traced = <T>(work: Work<T>): Promise<T> => (maker === undefined ? work.run() : maker.within(work));
+
+/** Undefined: no work is being done in a span here. */
+export const activeSpan = (): ActiveSpan | undefined => maker?.active();
 
 /** Refusals that are not the sender's own fault: those that burn the error budget. */
 const FAULTS: ReadonlySet<string> = new Set(['UNAVAILABLE', 'OVERLOADED', 'INTERNAL']);

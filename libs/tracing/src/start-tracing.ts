@@ -3,7 +3,7 @@ import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
-import { openTelemetry } from './open-telemetry.js';
+import { fleetSpans } from './open-telemetry.js';
 import { HeadSampler, KeepingProcessor } from './sampling.js';
 import { traceWith } from './spans.js';
 
@@ -52,7 +52,7 @@ export const startTracing = (options: TracingOptions): Tracing => {
     spanProcessors: [new KeepingProcessor(batches, { slowMs, now: () => performance.now() })],
   });
   provider.register({ propagator: new W3CTraceContextPropagator() });
-  traceWith(openTelemetry(provider.getTracer('godwit')));
+  traceWith(fleetSpans(provider.getTracer('godwit')));
   return {
     stop: async () => {
       traceWith(undefined);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { isFault, isSampled, isTracing, startSpan, traceWith } from '../src/spans.js';
+import { activeSpan, isFault, isSampled, isTracing, startSpan, traced, traceWith } from '../src/spans.js';
 
 afterEach(() => {
   traceWith(undefined);
@@ -9,13 +9,25 @@ describe('tracing', () => {
   it('is off until it is switched on, and then nothing is made', () => {
     expect(isTracing()).toBe(false);
     expect(startSpan('edge.send', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')).toBeUndefined();
+    expect(activeSpan()).toBeUndefined();
+  });
+
+  it('while off does the work all the same', async () => {
+    const work = { name: 'x', kind: 'SERVER', parent: '' } as const;
+    expect(await traced({ ...work, run: async () => 'done' })).toBe('done');
+    const failure = new Error('no');
+    await expect(traced({ ...work, run: () => Promise.reject(failure) })).rejects.toBe(failure);
   });
 
   it('asks whoever makes the spans', () => {
     const asked: string[] = [];
-    traceWith((name, parent) => {
-      asked.push(`${name} below ${parent}`);
-      return undefined;
+    traceWith({
+      start: (name, parent) => {
+        asked.push(`${name} below ${parent}`);
+        return undefined;
+      },
+      within: ({ run }) => run(),
+      active: () => undefined,
     });
     expect(isTracing()).toBe(true);
     startSpan('router.fan_out', 'x');

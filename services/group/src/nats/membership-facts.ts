@@ -10,7 +10,7 @@ export const busMembershipFacts = (bus: Bus, logger: Logger): MembershipFacts =>
   changed: (conversationId, membershipVersion) => {
     const payload = MembershipChanged.encode({ conversationId, membershipVersion }).finish();
     const id = `${conversationId}:${String(membershipVersion)}`;
-    bus.store(groupMembership(conversationId), payload, id).catch((error: unknown) => {
+    bus.store(groupMembership(conversationId), payload, { id }).catch((error: unknown) => {
       if (!(error instanceof BusUnavailable)) logger.error({ err: error }, 'a change of members was not published');
     });
   },

@@ -280,8 +280,8 @@ export class FanOut {
   #wake({ message, view }: Job, userId: string): void {
     const member = view?.members.get(userId);
     if (member === undefined || !isWaking(message, { ...member, userId }, this.#options.clock.now())) return;
-    const { conversationId, seq, senderUserId, kind, serverTimeMs } = message;
-    this.#options.wake({ userId, conversationId, seq, senderUserId, kind, serverTimeMs });
+    const { conversationId, seq, senderUserId, kind, serverTimeMs, traceparent } = message;
+    this.#options.wake({ userId, conversationId, seq, senderUserId, kind, serverTimeMs, traceparent });
   }
 
   #settle(job: Job, count: number): void {

@@ -12,6 +12,8 @@ export interface ChangeOfMembers {
   readonly basedOn: number;
   readonly change: MembershipChange;
   readonly encoded: EncodedMessage;
+  /** Of the span that its append belongs below; empty: not traced. */
+  readonly traceparent: string;
 }
 
 export interface MembershipChangesOptions {
@@ -45,7 +47,7 @@ export class MembershipChanges {
       retry: true,
       lookupOnly: false,
       senderIsAdmin: true,
-      traceparent: '',
+      traceparent: change.traceparent,
     };
     const outcome = await new Promise<AppendOutcome>((resolve) => {
       this.#options.appender.append(item, resolve);

@@ -242,6 +242,8 @@ export interface Wake {
   readonly senderUserId: string;
   readonly kind: number;
   readonly serverTimeMs: number;
+  /** Of its fan-out's span; empty: not traced. */
+  readonly traceparent: string;
 }
 
 export interface WakeSink {

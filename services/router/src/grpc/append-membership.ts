@@ -5,6 +5,7 @@ import type { Membership } from '@godwit/proto/gen/grpc/godwit/message/v1/envelo
 import type { AppendMembershipRequest, AppendMembershipResponse } from '@godwit/proto/gen/grpc/godwit/router/v1/router';
 import { alreadyExists, invalidArgument, unavailable } from '@godwit/rpc/rpc-error';
 import type { Clock } from '@godwit/runtime/clock';
+import { activeSpan } from '@godwit/tracing/spans';
 import type { AppendOutcome } from '../domain/appender.js';
 import { KIND } from '../domain/kind.js';
 import type { ChangeOfMembers, MembershipChanges } from '../domain/membership-changes.js';
@@ -58,7 +59,8 @@ const changeOf = (request: AppendMembershipRequest, membership: Membership, nowM
   });
   const basedOn = membership.basedOn;
   const change = changeFrom(membership);
-  return { conversationId, clientMessageId, actorUserId, actorDeviceId, basedOn, change, encoded };
+  const traceparent = activeSpan()?.traceparent ?? '';
+  return { conversationId, clientMessageId, actorUserId, actorDeviceId, basedOn, change, encoded, traceparent };
 };
 
 const responseFrom = (outcome: AppendOutcome): AppendMembershipResponse => {

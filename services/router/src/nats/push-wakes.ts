@@ -6,9 +6,8 @@ import type { Wake, WakeSink } from '../domain/ports.js';
 /** Wakes go into the stream PUSH. The same wake again, from whichever router, is one. */
 export const pushWakes = (bus: Bus): WakeSink => ({
   store: (wake: Wake) =>
-    bus.store(
-      pushWake(wake.userId),
-      PushWake.encode(wake).finish(),
-      `${wake.userId}.${wake.conversationId}.${String(wake.seq)}`,
-    ),
+    bus.store(pushWake(wake.userId), PushWake.encode(wake).finish(), {
+      id: `${wake.userId}.${wake.conversationId}.${String(wake.seq)}`,
+      traceparent: wake.traceparent,
+    }),
 });

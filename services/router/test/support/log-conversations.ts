@@ -33,6 +33,7 @@ export class LogConversations implements ConversationSource {
       actorDeviceId: '',
       basedOn: 0,
       change: { type: 'other' },
+      traceparent: '',
       encoded: encodeMessage({ ...common, ...meta, userId: userIds[0] ?? '', deviceId: '', payload }),
     });
     if (outcome?.type !== 'appended') throw new Error(`could not begin: ${JSON.stringify(outcome)}`);
