@@ -75,6 +75,28 @@ describe('with every trace kept', () => {
     }
   });
 
+  it('latencies name traces as exemplars', async () => {
+    const [alice, bob] = await fleet().people(2);
+    const conversation = privateConversation(alice?.userId ?? '', bob?.userId ?? '');
+    const a = await fleet().sdk(device(alice), { startSpan });
+    const { seq } = await a.client.send(conversation, { text: 'how long?' });
+    const [first] = await traceOf(conversation, seq, 5);
+    const metricsOf = async (service: string): Promise<string> => {
+      const replicas = fleet().stack.replicas.filter((replica) => replica.service.service === service);
+      const pages = replicas.map(async ({ httpPort }) => {
+        const response = await fetch(`http://127.0.0.1:${String(httpPort)}/metrics`);
+        expect(response.headers.get('content-type')).toContain('application/openmetrics-text');
+        return response.text();
+      });
+      return (await Promise.all(pages)).join('\n');
+    };
+    const exemplar = `# {trace_id="${first?.traceId ?? ''}",span_id="`;
+    const hasExemplar = (page: string, metric: string): boolean =>
+      page.split('\n').some((line) => line.startsWith(`${metric}_bucket{`) && line.includes(exemplar));
+    expect(hasExemplar(await metricsOf('edge'), 'godwit_edge_send_seconds')).toBe(true);
+    await waitFor(async () => hasExemplar(await metricsOf('router'), 'godwit_router_fan_out_seconds'));
+  });
+
   it('a message to a group is one trace with a branch for every edge', async () => {
     const people = await fleet().people(3);
     const clients = await Promise.all(

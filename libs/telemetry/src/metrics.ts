@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { isTracing, type Exemplar } from '@godwit/tracing/spans';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type RegistryContentType } from 'prom-client';
 import { Children, type LabelDeclarations, type Labels } from './labels.js';
 
 // How the metrics of a process are made. Which ones there are stands in catalogue/.
@@ -18,6 +19,8 @@ export interface GaugeDeclaration<D extends LabelDeclarations> extends Declarati
 export interface HistogramDeclaration<D extends LabelDeclarations> extends Declaration<D> {
   readonly type: 'histogram';
   readonly buckets: readonly number[];
+  /** Where this process traces, its buckets name a trace each. */
+  readonly exemplars?: true;
 }
 export type AnyDeclaration =
   CounterDeclaration<LabelDeclarations> | GaugeDeclaration<LabelDeclarations> | HistogramDeclaration<LabelDeclarations>;
@@ -34,7 +37,8 @@ export interface GaugeChild {
   add(by?: number): void;
 }
 export interface HistogramChild {
-  observe(value: number): void;
+  /** `exemplar`: the span that took so long, if its trace is kept; for those that are declared with exemplars. */
+  observe(value: number, exemplar?: Exemplar): void;
 }
 
 /** A metric with labels. What happens often keeps the children it needs and looks for none while it happens. */
@@ -47,7 +51,7 @@ type Made<D extends LabelDeclarations, C> = keyof D extends never ? C : Family<D
 
 /** The metrics of one process. Asking twice for a declaration gives the same metric. */
 export interface Metrics {
-  readonly registry: Registry;
+  readonly registry: Registry<RegistryContentType>;
   counter<D extends LabelDeclarations>(declaration: CounterDeclaration<D>): Made<D, CounterChild>;
   gauge<D extends LabelDeclarations>(declaration: GaugeDeclaration<D>): Made<D, GaugeChild>;
   histogram<D extends LabelDeclarations>(declaration: HistogramDeclaration<D>): Made<D, HistogramChild>;
@@ -71,7 +75,7 @@ export interface MetricsOptions {
 
 type Flat = Readonly<Record<string, string>>;
 
-const common = ({ name, help, labels }: Declaration<LabelDeclarations>, registry: Registry) => ({
+const common = ({ name, help, labels }: Declaration<LabelDeclarations>, registry: Registry<RegistryContentType>) => ({
   name,
   help,
   labelNames: Object.keys(labels),
@@ -119,10 +123,23 @@ const histogramChild =
     };
   };
 
+const exemplaryChild =
+  (histogram: Histogram) =>
+  (labels: Flat = {}): HistogramChild => {
+    histogram.zero(labels);
+    return {
+      observe: (value, exemplar) => {
+        histogram.observe({ labels, value, exemplarLabels: { ...exemplar } });
+      },
+    };
+  };
+
 /** A registry of its own, so that several services composed in one test process don't meet in a global one. */
 export const createMetrics = ({ service, node, processMetrics = true }: MetricsOptions): Metrics => {
-  const registry = new Registry();
+  const registry = new Registry<RegistryContentType>();
   registry.setDefaultLabels({ service, node });
+  // The only format that has exemplars.
+  if (isTracing()) registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   if (processMetrics) collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
   const known = new Map<string, { readonly declaration: unknown; readonly metric: unknown }>();
   const once = <M>(declaration: Declaration<LabelDeclarations>, make: () => unknown): M => {
@@ -143,7 +160,9 @@ export const createMetrics = ({ service, node, processMetrics = true }: MetricsO
     histogram: (declaration) =>
       once(declaration, () => {
         const buckets = [...declaration.buckets];
-        return made(declaration, histogramChild(new Histogram({ ...common(declaration, registry), buckets })));
+        const enableExemplars = declaration.exemplars === true && isTracing();
+        const histogram = new Histogram({ ...common(declaration, registry), buckets, enableExemplars });
+        return made(declaration, (enableExemplars ? exemplaryChild : histogramChild)(histogram));
       }),
     observe: (declaration, read) => {
       const collect = function (this: Gauge): void {

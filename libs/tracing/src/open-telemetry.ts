@@ -14,6 +14,7 @@ import { parseTraceParent } from '@opentelemetry/core';
 import {
   SPANS,
   type ActiveSpan,
+  type Exemplar,
   type Span,
   type SpanAttributes,
   type SpanMaker,
@@ -91,6 +92,11 @@ class TracerSpan implements Span {
 
   get isSampled(): boolean {
     return (this.#span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0;
+  }
+
+  get exemplar(): Exemplar | undefined {
+    const { traceId, spanId } = this.#span.spanContext();
+    return this.isSampled ? { trace_id: traceId, span_id: spanId } : undefined;
   }
 
   end(attributes: SpanAttributes): void {

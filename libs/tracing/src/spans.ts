@@ -32,12 +32,20 @@ export interface SpanAttributes {
   readonly 'godwit.sockets'?: number;
 }
 
+/** Names a span beside a measurement. */
+export interface Exemplar {
+  readonly trace_id: string;
+  readonly span_id: string;
+}
+
 /** One hop. Ends once, by `end` or by `fail`. */
 export interface Span {
   /** W3C `traceparent` for what is below it. */
   readonly traceparent: string;
   /** The head of the trace decided that all of it is kept. */
   readonly isSampled: boolean;
+  /** Undefined: the trace is not kept. */
+  readonly exemplar: Exemplar | undefined;
   end(attributes: SpanAttributes): void;
   /** With the status of an error: it is kept whatever was sampled. Not for what is the sender's own fault. */
   fail(attributes: SpanAttributes): void;

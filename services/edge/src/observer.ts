@@ -13,6 +13,7 @@ import {
   edgeSyncs,
 } from '@godwit/telemetry/catalogue/services';
 import type { CounterChild, Metrics } from '@godwit/telemetry/metrics';
+import type { Span } from '@godwit/tracing/spans';
 import type { createAdmission } from './auth/admission.js';
 
 export interface WatchedNumbers {
@@ -30,7 +31,7 @@ export interface EdgeObserver {
   /** A socket closed with this code. */
   readonly closed: (code: number) => void;
   readonly framed: (kind: string) => void;
-  readonly sent: (milliseconds: number) => void;
+  readonly sent: (milliseconds: number, span: Span | undefined) => void;
   readonly refused: (reason: string) => void;
   readonly delivered: (sockets: number) => void;
   readonly synced: (milliseconds: number) => void;
@@ -85,8 +86,8 @@ export const edgeObserver = (metrics: Metrics): EdgeObserver => {
       kinds.set(kind, counter);
       counter.inc();
     },
-    sent: (milliseconds) => {
-      sendSeconds.observe(milliseconds / 1_000);
+    sent: (milliseconds, span) => {
+      sendSeconds.observe(milliseconds / 1_000, span?.exemplar);
     },
     refused: (reason) => {
       refusals.labels({ reason }).inc();

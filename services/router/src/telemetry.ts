@@ -9,7 +9,7 @@ import {
   routerSendSeconds,
 } from '@godwit/telemetry/catalogue/services';
 import type { Metrics } from '@godwit/telemetry/metrics';
-import { startSpan } from '@godwit/tracing/spans';
+import { startSpan, type Span } from '@godwit/tracing/spans';
 import type { FanOutWatch, WatchFanOut } from './domain/fan-out-stored.js';
 import type { SendOutcome } from './domain/ingress.js';
 
@@ -48,8 +48,8 @@ export const createTelemetry = (metrics: Metrics, logger: Logger): Telemetry => 
       if (outcome.type === 'refused') sends.labels({ outcome: outcome.refusal.reason }).inc();
       else (outcome.duplicate ? duplicate : stored).inc();
     },
-    fanOut: tracedFanOut((reached, milliseconds) => {
-      (reached ? reachedSeconds : givenUpSeconds).observe(milliseconds / 1_000);
+    fanOut: tracedFanOut((reached, milliseconds, span) => {
+      (reached ? reachedSeconds : givenUpSeconds).observe(milliseconds / 1_000, span?.exemplar);
     }),
     redelivered: (count) => {
       redeliveries.inc(count);
@@ -74,7 +74,7 @@ export const createTelemetry = (metrics: Metrics, logger: Logger): Telemetry => 
 };
 
 /** `settled` hears of every message; those that are traced have a span of their own besides. */
-const tracedFanOut = (settled: FanOutWatch['settled']): WatchFanOut => {
+const tracedFanOut = (settled: (reached: boolean, milliseconds: number, span?: Span) => void): WatchFanOut => {
   const untraced: FanOutWatch = { traceparent: '', settled };
   return ({ conversationId, seq, traceparent }) => {
     const span = startSpan('router.fan_out', traceparent);
@@ -83,7 +83,7 @@ const tracedFanOut = (settled: FanOutWatch['settled']): WatchFanOut => {
     return {
       traceparent: span.traceparent,
       settled: (reached, milliseconds) => {
-        settled(reached, milliseconds);
+        settled(reached, milliseconds, span);
         if (reached) span.end({ ...place, 'godwit.outcome': 'reached' });
         else span.fail({ ...place, 'godwit.outcome': 'given_up' });
       },

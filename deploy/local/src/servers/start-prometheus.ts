@@ -38,6 +38,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
       `--config.file=${config}`,
       `--storage.tsdb.path=${path.join(dir, 'data')}`,
       '--storage.tsdb.retention.time=2h',
+      '--enable-feature=exemplar-storage',
       `--web.listen-address=${LOOPBACK}:${String(port)}`,
     ],
     env: plainEnvironment(),

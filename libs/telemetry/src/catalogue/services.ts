@@ -134,6 +134,7 @@ export const edgeSendSeconds = histogram({
   help: 'Time from a send to its ack, as the edge sees it',
   labels: {},
   buckets: LATENCY_BUCKETS,
+  exemplars: true,
 });
 export const edgeRefusals = counter({
   name: 'godwit_edge_refusals_total',
@@ -189,6 +190,7 @@ export const routerFanOutSeconds = histogram({
   help: 'Time from stored until every connected device was handed the message, by outcome (reached, given up here)',
   labels: { outcome: ['reached', 'given_up'] },
   buckets: LATENCY_BUCKETS,
+  exemplars: true,
 });
 export const routerPending = gauge({
   name: 'godwit_router_pending',

@@ -17,7 +17,7 @@ export const requestEvents = (outbox: Outbox, observer: EdgeObserver): RouterReq
     oneLessUnacked(connection);
     // The ack counts as the delivery to the device that sent it.
     connection.positions?.handed(conversationId, seq);
-    observer.sent(milliseconds);
+    observer.sent(milliseconds, span);
     span?.end({ 'godwit.conversation_id': conversationId, 'godwit.seq': seq, 'godwit.outcome': 'stored' });
     const value = { conversationId, clientMessageId, seq, serverTimeMs, duplicate };
     outbox.add(connection, serverFrame({ $case: 'sendAck', value }, requestId));
