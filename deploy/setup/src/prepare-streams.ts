@@ -1,4 +1,5 @@
 import { ensureStreams } from '@godwit/bus/ensure-streams';
+import { natsTarget } from '@godwit/bus/nats-target';
 import { ACCOUNT, EVENTS, GROUP, PUSH } from '@godwit/bus/streams';
 import { retry } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
@@ -18,7 +19,7 @@ const CALL_MS = 5_000;
 export const prepareStreams = async (plan: StreamPlan, logger: Logger): Promise<void> => {
   const streams = [PUSH, ACCOUNT, GROUP, EVENTS];
   const make = async (): Promise<void> => {
-    const connection = await connect({ servers: plan.natsUrl.split(','), name: 'setup', timeout: CALL_MS });
+    const connection = await connect({ ...natsTarget(plan.natsUrl), name: 'setup', timeout: CALL_MS });
     try {
       const manager = await jetstreamManager(connection, { timeout: CALL_MS });
       await ensureStreams(manager, { namespace: plan.namespace, streams, replicas: plan.natsStreamReplicas });

@@ -15,7 +15,7 @@ import type { StreamDeclaration } from './streams.js';
 import type { CoreSubject, StoredSubject } from './subjects.js';
 
 export interface BusOptions {
-  /** `nats://host:port`, several separated by commas. */
+  /** `nats://[user:password@]host:port`, several separated by commas. */
   readonly url: string;
   readonly namespace: string;
   /** Name of this replica. */

@@ -1,6 +1,7 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { Logger } from '@godwit/runtime/logger';
+import { natsTarget, type NatsTarget } from './nats-target.js';
 
 export interface BusConnectionOptions {
   readonly url: string;
@@ -18,6 +19,7 @@ const PING_MS = 5_000;
 /** The connection to NATS: made in the background, made again for ever, and honest about whether it is up. */
 export class BusConnection {
   readonly #options: BusConnectionOptions;
+  readonly #target: NatsTarget;
   readonly #abort = new AbortController();
   readonly #running: Promise<void>;
   #connection: NatsConnection | undefined;
@@ -26,6 +28,7 @@ export class BusConnection {
 
   constructor(options: BusConnectionOptions) {
     this.#options = options;
+    this.#target = natsTarget(options.url);
     this.#running = this.#run();
   }
 
@@ -65,8 +68,7 @@ export class BusConnection {
         await this.#connectOnce();
         attempt = 0;
       } catch (error) {
-        const servers = this.#options.url.replaceAll(/[^/,]*@/g, '');
-        if (attempt === 0) logger.warn({ err: error, servers }, 'NATS (GODWIT_NATS_URL) does not answer yet');
+        if (attempt === 0) logger.warn({ err: error, servers: this.#target.servers }, 'NATS (GODWIT_NATS_URL) does not answer yet');
       }
       await sleep(fullJitter(RECONNECT, attempt), this.#abort.signal);
     }
@@ -75,7 +77,7 @@ export class BusConnection {
   /** Connects and returns when that connection has ended for good, which the client does only on being told so. */
   async #connectOnce(): Promise<void> {
     const connection = await connect({
-      servers: this.#options.url.split(','),
+      ...this.#target,
       name: this.#options.name,
       timeout: CONNECT_MS,
       maxReconnectAttempts: -1,

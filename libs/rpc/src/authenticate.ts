@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { PeerCertificate } from 'node:tls';
+import type { RotatingSecret } from '@godwit/runtime/config';
 import type { Metadata } from '@grpc/grpc-js';
 import { permissionDenied, unauthenticated } from './rpc-error.js';
 
@@ -26,7 +27,7 @@ export interface ApiKeyOwner {
 }
 
 export interface ServerAuth {
-  readonly fleetToken: string;
+  readonly fleetToken: RotatingSecret;
   /** Who has this API key; undefined for an unknown or revoked one. Cache it: it is asked for every call. */
   readonly verifyApiKey?: (key: string) => Promise<ApiKeyOwner | undefined>;
 }
@@ -51,12 +52,15 @@ export const textOf = (metadata: Metadata, key: string): string | undefined => {
 // Hashes are of the same length, so that comparing tells nothing of the secret's length either.
 const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
+const isOneOf = (expected: readonly Buffer[], given: Buffer): boolean =>
+  expected.some((one) => timingSafeEqual(given, one));
+
 /**
  * Checks who calls. @throws RpcError UNAUTHENTICATED without good credentials, PERMISSION_DENIED for an API key where
  * the method isn't open to it
  */
 export const createAuthenticate = ({ fleetToken, verifyApiKey }: ServerAuth): Authenticate => {
-  const expected = digest(`Bearer ${fleetToken}`);
+  const expected = fleetToken.map((token) => digest(`Bearer ${token}`));
   const byApiKey = async (key: string, scope: string | undefined): Promise<Caller> => {
     const owner = await verifyApiKey?.(key);
     if (owner === undefined) throw unauthenticated('API_KEY_INVALID', 'this API key is unknown, expired or revoked');
@@ -71,8 +75,7 @@ export const createAuthenticate = ({ fleetToken, verifyApiKey }: ServerAuth): Au
     if (apiKey !== undefined) return byApiKey(apiKey, apiKeyScope);
     const authorization = textOf(metadata, AUTHORIZATION_KEY);
     const isFleet =
-      isFleetCertificate(certificate) ||
-      (authorization !== undefined && timingSafeEqual(digest(authorization), expected));
+      isFleetCertificate(certificate) || (authorization !== undefined && isOneOf(expected, digest(authorization)));
     if (!isFleet) throw unauthenticated('CREDENTIALS_MISSING', 'call with an API key in x-api-key');
     return { kind: 'fleet', node: textOf(metadata, NODE_KEY) ?? 'unknown' };
   };

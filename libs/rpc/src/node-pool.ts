@@ -4,6 +4,7 @@ import { COUNTED_DEADLINE_MS, NodeHealth } from '@godwit/ring/node-health';
 import { Nodes } from '@godwit/ring/nodes';
 import { fullJitter, sleep } from '@godwit/runtime/backoff';
 import type { TlsFiles } from '@godwit/runtime/base-config';
+import type { RotatingSecret } from '@godwit/runtime/config';
 import type { Logger } from '@godwit/runtime/logger';
 import { rpcClientSeconds, rpcLinkDowns, rpcLinkUp } from '@godwit/telemetry/catalogue/libs';
 import type { HistogramChild, Metrics } from '@godwit/telemetry/metrics';
@@ -28,7 +29,7 @@ export interface PoolOptions {
   readonly nodes: readonly NodeAddress[];
   /** Name of this replica, told to the peers. */
   readonly self: string;
-  readonly fleetToken: string;
+  readonly fleetToken: RotatingSecret;
   readonly tls?: TlsFiles | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -79,7 +80,7 @@ export class NodePool<D extends Definition> {
     this.#options = options;
     this.#clients = new Map(options.nodes.map((node) => [node.name, openClient(node, options)]));
     this.#metadata = new Metadata();
-    this.#metadata.set(AUTHORIZATION_KEY, `Bearer ${options.fleetToken}`);
+    this.#metadata.set(AUTHORIZATION_KEY, `Bearer ${options.fleetToken[0]}`);
     this.#metadata.set(NODE_KEY, options.self);
   }
 

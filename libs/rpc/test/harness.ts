@@ -1,4 +1,5 @@
 import { parseNodes } from '@godwit/ring/node-address';
+import type { RotatingSecret } from '@godwit/runtime/config';
 import { Lifecycle } from '@godwit/runtime/lifecycle';
 import { silentLogger } from '@godwit/runtime/logger';
 import { createMetrics } from '@godwit/telemetry/metrics';
@@ -71,7 +72,7 @@ export const startEcho = async (node: string, options: EchoServerOptions = {}): 
   const { port } = await startRpcServer({
     listen: { host: '127.0.0.1', port: wantedPort },
     services: [serve(EchoService, { ...echoHandlers(node), ...handlers }, { shout: 'echo.shout' })],
-    auth: { fleetToken: TOKEN },
+    auth: { fleetToken: [TOKEN] },
     metrics: createMetrics({ service: 'echo', node, processMetrics: false }),
     reflection: false,
     life,
@@ -80,7 +81,10 @@ export const startEcho = async (node: string, options: EchoServerOptions = {}): 
   return { node, port, life };
 };
 
-export const connectEcho = (servers: readonly { readonly node: string; readonly port: number }[], fleetToken = TOKEN) =>
+export const connectEcho = (
+  servers: readonly { readonly node: string; readonly port: number }[],
+  fleetToken: RotatingSecret = [TOKEN],
+) =>
   connectNodes(EchoService, {
     nodes: parseNodes(servers.map(({ node, port }) => `${node}=127.0.0.1:${String(port)}`).join()),
     self: 'tester-0',

@@ -53,7 +53,7 @@ describe.skipIf(!hasOpenssl)('with mTLS', () => {
     server = await startEcho('echo-0', {
       tls: fleet,
       auth: {
-        fleetToken: TOKEN,
+        fleetToken: [TOKEN],
         verifyApiKey: async (key) => (key === 'good' ? { callerId: 'team', scopes: ['echo.shout'] } : undefined),
       },
     });
@@ -67,7 +67,7 @@ describe.skipIf(!hasOpenssl)('with mTLS', () => {
     const pool = connectNodes(EchoService, {
       nodes: parseNodes(`echo-0=127.0.0.1:${String(server.port)}`),
       self: 'edge-0',
-      fleetToken: 'not the token of the fleet',
+      fleetToken: ['not the token of the fleet'],
       tls,
       logger: silentLogger,
       metrics: createMetrics({ service: 'edge', node: 'edge-0', processMetrics: false }),

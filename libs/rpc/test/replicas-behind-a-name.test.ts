@@ -36,7 +36,7 @@ async function startPods() {
   const pool = connectNodes(EchoService, {
     nodes: parseNodes(`echo=${NAME}:${String(port)}`),
     self: 'tester-0',
-    fleetToken: TOKEN,
+    fleetToken: [TOKEN],
     logger: silentLogger,
     metrics: createMetrics({ service: 'tester', node: 'tester-0', processMetrics: false }),
   });

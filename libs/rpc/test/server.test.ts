@@ -91,11 +91,26 @@ describe('authentication', () => {
     });
   });
 
+  it('knows the fleet by each of its tokens while they are rotated, whichever the caller has first', async () => {
+    const server = await start({ auth: { fleetToken: ['the next token', TOKEN] } });
+    const shout = { deadlineMs: 2_000, idempotent: true } as const;
+    for (const tokens of [[TOKEN], [TOKEN, 'the next token'], ['the next token', TOKEN], ['the next token']] as const) {
+      const pool = connectEcho([server], tokens);
+      expect((await pool.callAny('shout', { text: 'hey' }, shout)).text, tokens[0]).toContain('"kind":"fleet"');
+      pool.close();
+    }
+    const stranger = connectEcho([server], ['another', TOKEN]);
+    expect(await failure(stranger.callAny('shout', { text: 'hey' }, shout))).toMatchObject({
+      code: status.UNAUTHENTICATED,
+    });
+    stranger.close();
+  });
+
   it('opens methods to API keys with the scope they ask for', async () => {
     const scopes: Record<string, string[]> = { good: ['echo.shout'], poor: ['other'] };
     const server = await start({
       auth: {
-        fleetToken: TOKEN,
+        fleetToken: [TOKEN],
         verifyApiKey: async (key) => {
           const found = scopes[key];
           return found === undefined ? undefined : { callerId: `team-${key}`, scopes: found };

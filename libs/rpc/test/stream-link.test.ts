@@ -198,7 +198,7 @@ describe('a stream link', () => {
 
   it('is refused without the token', async () => {
     const server = await start();
-    const pool = connectEcho([server], 'wrong');
+    const pool = connectEcho([server], ['wrong']);
     const events: string[] = [];
     const link = pool.link('echo-0', 'link', { onFrame: () => undefined, onUp: () => events.push('up') });
     await new Promise((resolve) => setTimeout(resolve, 300));

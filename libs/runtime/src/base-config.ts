@@ -4,7 +4,7 @@ import {
   hostPort,
   integer,
   optional,
-  secret,
+  rotatingSecret,
   setting,
   text,
   url,
@@ -67,7 +67,8 @@ export const baseSettings = ({ service, grpcPort, httpPort }: BaseDefaults) => (
   ),
   grpcListen: hostPort('GODWIT_GRPC_LISTEN', `127.0.0.1:${String(grpcPort)}`),
   httpListen: hostPort('GODWIT_HTTP_LISTEN', `127.0.0.1:${String(httpPort)}`),
-  fleetToken: secret('GODWIT_FLEET_TOKEN', 'sample-fleet-token-for-development-only'),
+  /** With which members of the fleet call each other where they have no certificates. */
+  fleetToken: rotatingSecret('GODWIT_FLEET_TOKEN', 'sample-fleet-token-for-development-only'),
   tls: tlsFiles,
   /** On when one of the endpoints is set (docs/traces.md); OpenTelemetry reads the other OTEL_* variables itself. */
   tracing: {

@@ -220,10 +220,32 @@ export const secret = (name: string, sample: string): Setting<string> => ({
     const value = rawValue(env, name);
     if (!isProduction(env)) return value ?? sample;
     if (value === undefined) throw new RangeError('is required in production');
-    if (value === sample) throw new RangeError('is the sample secret, which production refuses');
-    if (value.length < SECRET_MIN_LENGTH) {
-      throw new RangeError(`is shorter than the ${String(SECRET_MIN_LENGTH)} characters production asks of a secret`);
-    }
+    refuseWeak(value, sample);
     return value;
+  },
+});
+
+const refuseWeak = (value: string, sample: string): void => {
+  if (value === sample) throw new RangeError('is the sample secret, which production refuses');
+  if (value.length < SECRET_MIN_LENGTH) {
+    throw new RangeError(`is shorter than the ${String(SECRET_MIN_LENGTH)} characters production asks of a secret`);
+  }
+};
+
+/** While a secret is being rotated there are several: the first is used, all are accepted. */
+export type RotatingSecret = readonly [used: string, ...accepted: string[]];
+
+/** A secret that can be rotated without a pause: `used`, or `used,accepted,...` meanwhile. */
+export const rotatingSecret = (name: string, sample: string): Setting<RotatingSecret> => ({
+  name,
+  secret: true,
+  read: (env) => {
+    const [used = '', ...accepted] = (rawValue(env, name) ?? '').split(',').map((part) => part.trim());
+    if (used === '' && accepted.length === 0) return [secret(name, sample).read(env)];
+    const all: RotatingSecret = [used, ...accepted];
+    if (all.includes(''))
+      throw new RangeError('must be one secret, or several separated by commas, none of them empty');
+    if (isProduction(env)) for (const one of all) refuseWeak(one, sample);
+    return all;
   },
 });

@@ -10,6 +10,7 @@ import {
   loadConfig,
   nodes,
   optional,
+  rotatingSecret,
   secret,
   text,
   type Env,
@@ -153,5 +154,24 @@ describe('URLs', () => {
     const [said = ''] = Object.values(problemsOf({ [setting.name]: value }, { setting }));
     expect(said).toMatch(/^must be a URL like \w+:\/\/host:port/);
     expect(said).not.toContain('secret');
+  });
+});
+
+describe('a secret that is being rotated', () => {
+  const settings = { key: rotatingSecret('X_KEY', SAMPLE) };
+  const [OLD, NEW] = ['an-old-secret-of-enough-characters', 'a-new-secret-of-enough-characters'] as const;
+  const production = (value: string): Env => ({ GODWIT_ENV: 'production', X_KEY: value });
+
+  it('is several, of which the first is used', () => {
+    expect(loadConfig(settings, production(OLD))).toEqual({ key: [OLD] });
+    expect(loadConfig(settings, production(`${NEW}, ${OLD}`))).toEqual({ key: [NEW, OLD] });
+    expect(loadConfig(settings, {})).toEqual({ key: [SAMPLE] });
+  });
+
+  it('has none that production would refuse alone', () => {
+    expect(problemsOf(production(`${NEW},short`), settings)['X_KEY']).toContain('is shorter than');
+    expect(problemsOf(production(`${SAMPLE},${OLD}`), settings)['X_KEY']).toContain('is the sample secret');
+    expect(problemsOf(production(`${NEW},`), settings)['X_KEY']).toContain('none of them empty');
+    expect(problemsOf({ GODWIT_ENV: 'production' }, settings)['X_KEY']).toBe('is required in production');
   });
 });

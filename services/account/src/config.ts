@@ -6,6 +6,7 @@ import {
   loadConfig,
   nodes,
   optional,
+  rotatingSecret,
   secret,
   text,
   url,
@@ -57,10 +58,10 @@ const settings = {
   redisUrl,
   sessions: nodes('GODWIT_SESSION_NODES', 'session-0=127.0.0.1:7106,session-1=127.0.0.1:7107'),
   /** Seals the signing keys; keys the refresh tokens. */
-  masterKey: secret('GODWIT_MASTER_KEY', 'sample-master-key-for-development-only'),
+  masterKey: rotatingSecret('GODWIT_MASTER_KEY', 'sample-master-key-for-development-only'),
   /** Keys the hashes of phone numbers and codes. Another one, and no phone finds its user. */
   phonePepper: secret('GODWIT_PHONE_PEPPER', 'sample-phone-pepper-for-development-only'),
-  bootstrapApiKey: secret('GODWIT_BOOTSTRAP_API_KEY', 'godwit-development-key'),
+  bootstrapApiKey: rotatingSecret('GODWIT_BOOTSTRAP_API_KEY', 'godwit-development-key'),
   sms,
   codes: {
     resendAfterMs: byEnvironment(

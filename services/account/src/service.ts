@@ -129,7 +129,7 @@ const wire = async (ground: Ground) => {
   const names = createUserNames({ clock, claims: stores.nameClaims, users });
   const remove = removeDevice({ devices, sockets, facts });
   const start = startVerification({ ...stores, clock, secrets, sms, limits: config.codes });
-  const apiKeys = createApiKeys({ store: stores.apiKeys, secrets, bootstrapKey: config.bootstrapApiKey });
+  const apiKeys = createApiKeys({ store: stores.apiKeys, secrets, bootstrapKeys: config.bootstrapApiKey });
   const tickets = createTickets({ clock, secrets, tickets: stores.tickets, devices, accessMs: terms.accessMs });
   const relations = createRelations({ users, contacts, blocks, facts });
   const profiles = createProfiles({ users, phones, blocks, names, facts, secrets, searches });
@@ -196,7 +196,8 @@ const openSigningKeys = async ({ config, life, db, clock }: Ground): Promise<Sig
     publishAheadMs: Math.min(PUBLISH_AHEAD_MS, rotateKeysAfterMs / 2),
     tokenMaxMs: Math.max(TOKEN_MAX_MS, accessMs),
   };
-  const keys = new SigningKeys({ store: createSigningKeyStore(db), clock, masterKey: config.masterKey, schedule });
+  const store = createSigningKeyStore(db);
+  const keys = new SigningKeys({ store, clock, masterKey: config.masterKey, logger: life.logger, schedule });
   await keys.refresh();
   const timer = setInterval(() => {
     keys.refresh().catch((error: unknown) => {

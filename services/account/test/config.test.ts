@@ -15,7 +15,7 @@ describe('the configuration', () => {
   it('needs nothing in development', () => {
     const config = loadAccountConfig({});
     expect(config).toMatchObject({
-      bootstrapApiKey: 'godwit-development-key',
+      bootstrapApiKey: ['godwit-development-key'],
       sms: { kind: 'outbox' },
       codes: { resendAfterMs: 1_000 },
       tokens: { accessMs: 900_000, refreshMs: 60 * 86_400_000 },

@@ -12,7 +12,7 @@ import { silentLogger } from '@godwit/runtime/logger';
 import { createMetrics } from '@godwit/telemetry/metrics';
 import { testServers } from '@godwit/testkit/test-servers';
 import { describe, expect, it } from 'vitest';
-import { FLEET_TOKEN, newPhone, startTestAccount } from './running-account.js';
+import { FLEET_TOKEN, newPhone, startTestAccount, type RunningAccount } from './running-account.js';
 import { register, validate } from './sign-in.js';
 
 const HOUR_MS = 3_600_000;
@@ -67,6 +67,45 @@ describe('two replicas', () => {
   });
 });
 
+describe('a master key that is rotated', () => {
+  const MASTER_KEYS = ['the-old-master-key,the-new-master-key', 'the-new-master-key,the-old-master-key'] as const;
+
+  it('seals the signing keys anew, so that the old one can go, and no device is signed out', async () => {
+    const namespace = uniqueNamespace();
+    const clock = new ManualClock(Date.now());
+    const withKeys = (keys: string) => startTestAccount({ namespace, clock, env: { GODWIT_MASTER_KEY: keys } });
+    const jwksOf = async (account: RunningAccount) => (await account.as(undefined, 'getJwks', {})).jwksJson;
+    await using before = await withKeys('the-old-master-key');
+    const { refreshToken } = await register(before);
+    const jwks = await jwksOf(before);
+    {
+      // Replicas of both steps side by side: a token that was exchanged at one is exchanged the same way at the other.
+      await using first = await withKeys(MASTER_KEYS[0]);
+      await using second = await withKeys(MASTER_KEYS[1]);
+      const one = await first.as(undefined, 'refreshToken', { refreshToken });
+      const other = await second.as(undefined, 'refreshToken', { refreshToken });
+      expect(other.tokens?.refreshToken).toBe(one.tokens?.refreshToken);
+      expect(await jwksOf(second)).toBe(jwks);
+    }
+    await using after = await withKeys('the-new-master-key');
+    expect(await jwksOf(after)).toBe(jwks);
+    await expect(withKeys('the-old-master-key')).rejects.toThrow('GODWIT_MASTER_KEY');
+  });
+});
+
+describe('a bootstrap key that is rotated', () => {
+  it('is good beside its successor until it is taken out', async () => {
+    const namespace = uniqueNamespace();
+    const verify = async (keys: string, apiKey: string): Promise<string> => {
+      await using account = await startTestAccount({ namespace, env: { GODWIT_BOOTSTRAP_API_KEY: keys } });
+      return (await account.as(undefined, 'verifyApiKey', { apiKey })).apiKeyId;
+    };
+    expect(await verify('new-key,old-key', 'old-key')).toBe('bootstrap');
+    expect(await verify('new-key,old-key', 'new-key')).toBe('bootstrap');
+    expect(await verify('new-key', 'old-key')).toBe('');
+  });
+});
+
 describe('signing keys', () => {
   it('are published before they sign, and long after', async () => {
     const namespace = uniqueNamespace();
@@ -117,7 +156,7 @@ describe('the peers of a revocation', () => {
           },
         }),
       ],
-      auth: { fleetToken: FLEET_TOKEN },
+      auth: { fleetToken: [FLEET_TOKEN] },
       metrics,
       life,
       reflection: false,

@@ -114,7 +114,7 @@ export const startTestAccount = async (options: StartOptions): Promise<RunningAc
   const pool = connectNodes(AccountServiceService, {
     nodes,
     self: 'test-0',
-    fleetToken: FLEET_TOKEN,
+    fleetToken: [FLEET_TOKEN],
     logger: silentLogger,
     metrics,
   });

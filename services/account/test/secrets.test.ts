@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createSecrets, deriveKey } from '../src/crypto/keyed-secrets.js';
 import { seal, unseal } from '../src/crypto/sealed-text.js';
 
-const secrets = createSecrets({ phonePepper: 'pepper', masterKey: 'master' });
+const secrets = createSecrets({ phonePepper: 'pepper', masterKey: ['master'] });
 
 describe('secrets', () => {
   it('make codes of six digits that are not all alike', () => {
@@ -13,14 +13,14 @@ describe('secrets', () => {
   });
 
   it('hash phones with the pepper', () => {
-    const other = createSecrets({ phonePepper: 'other', masterKey: 'master' });
+    const other = createSecrets({ phonePepper: 'other', masterKey: ['master'] });
     expect(secrets.phoneKey('+12025550101')).toBe(secrets.phoneKey('+12025550101'));
     expect(secrets.phoneKey('+12025550101')).not.toBe(other.phoneKey('+12025550101'));
   });
 
   it('derive the same successor from the same salt, and need the master key for it', () => {
     const token = secrets.newToken();
-    const other = createSecrets({ phonePepper: 'pepper', masterKey: 'other' });
+    const other = createSecrets({ phonePepper: 'pepper', masterKey: ['other'] });
     expect(secrets.nextToken(token, 's')).toBe(secrets.nextToken(token, 's'));
     expect(secrets.nextToken(token, 's')).not.toBe(secrets.nextToken(token, 't'));
     expect(secrets.nextToken(token, 's')).not.toBe(other.nextToken(token, 's'));

@@ -55,7 +55,7 @@ export const startFake = async (name: string, service: ServedService, port = 0):
   const server = await startRpcServer({
     listen: { host: '127.0.0.1', port },
     services: [service],
-    auth: { fleetToken: FLEET_TOKEN },
+    auth: { fleetToken: [FLEET_TOKEN] },
     metrics: createMetrics({ service: name, node: name, processMetrics: false }),
     reflection: false,
     life,

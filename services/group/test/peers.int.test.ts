@@ -98,7 +98,7 @@ const startPeer = async (service: ServedService): Promise<number> => {
   const { port } = await startRpcServer({
     listen: { host: '127.0.0.1', port: 0 },
     services: [service],
-    auth: { fleetToken: FLEET_TOKEN },
+    auth: { fleetToken: [FLEET_TOKEN] },
     metrics,
     life,
     reflection: false,
@@ -232,7 +232,7 @@ describe('the service among its peers', () => {
     const toAccount = connectNodes(AccountServiceService, {
       nodes: [{ name: 'account-0', host: '127.0.0.1', port: accountPort }],
       self: 'test-0',
-      fleetToken: FLEET_TOKEN,
+      fleetToken: [FLEET_TOKEN],
       logger: silentLogger,
       metrics,
     });

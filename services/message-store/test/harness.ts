@@ -83,7 +83,7 @@ export class TestRouter {
     this.pool = connectNodes(MessageStoreServiceService, {
       nodes: stores.map(({ name, grpcPort }) => ({ name, host: '127.0.0.1', port: grpcPort })),
       self: node,
-      fleetToken: 'sample-fleet-token-for-development-only',
+      fleetToken: ['sample-fleet-token-for-development-only'],
       logger: silentLogger,
       metrics: createMetrics({ service: 'test', node, processMetrics: false }),
     });

@@ -48,13 +48,13 @@ const served = async (service: ServedService) => {
   const { port } = await startRpcServer({
     listen,
     services: [service],
-    auth: { fleetToken: FLEET_TOKEN },
+    auth: { fleetToken: [FLEET_TOKEN] },
     metrics,
     life,
     reflection: false,
   });
   const nodes = [{ name: 'peer-0', host: '127.0.0.1', port }];
-  return { nodes, self: 'presence-0', fleetToken: FLEET_TOKEN, logger: silentLogger, metrics };
+  return { nodes, self: 'presence-0', fleetToken: [FLEET_TOKEN] as const, logger: silentLogger, metrics };
 };
 
 describe('account', () => {

@@ -78,7 +78,7 @@ export const startPeers = async (peers: Peers, life: Lifecycle): Promise<Record<
   const { port } = await startRpcServer({
     listen: { host: '127.0.0.1', port: 0 },
     services: [account, session, group],
-    auth: { fleetToken: FLEET_TOKEN },
+    auth: { fleetToken: [FLEET_TOKEN] },
     metrics,
     life,
     reflection: false,

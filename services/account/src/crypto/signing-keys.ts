@@ -2,9 +2,11 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { calculateJwkThumbprint, exportJWK, SignJWT } from 'jose';
 import type { JWK } from 'jose';
 import type { Clock } from '@godwit/runtime/clock';
+import type { RotatingSecret } from '@godwit/runtime/config';
+import type { Logger } from '@godwit/runtime/logger';
 import { activeKey, dueKey, publishedKeys, type KeySchedule, type KeyTimes } from '../domain/key-schedule.js';
 import type { AccessTokenClaims, AccessTokenSigner } from '../domain/ports.js';
-import { deriveKey } from './keyed-secrets.js';
+import { keysFor } from './keyed-secrets.js';
 import { seal, unseal } from './sealed-text.js';
 
 export const TOKEN_ISSUER = 'godwit';
@@ -20,6 +22,8 @@ export interface SigningKeyStore {
   list(): Promise<readonly StoredKey[]>;
   /** False when there is a key of this generation. */
   insert(key: StoredKey): Promise<boolean>;
+  /** Puts the private part anew, unless somebody else has meanwhile. */
+  reseal(key: StoredKey, sealedPrivateKey: Buffer): Promise<void>;
 }
 
 interface LoadedKey extends KeyTimes {
@@ -31,19 +35,29 @@ interface LoadedKey extends KeyTimes {
 export interface SigningKeysOptions {
   readonly store: SigningKeyStore;
   readonly clock: Clock;
-  readonly masterKey: string;
+  readonly masterKey: RotatingSecret;
+  readonly logger: Logger;
   readonly schedule: KeySchedule;
 }
+
+const opened = (key: Buffer, kid: string, sealed: Buffer): string | undefined => {
+  try {
+    return unseal(key, kid, sealed);
+  } catch {
+    // Another key's, or changed: whoever tries all keys tells.
+    return undefined;
+  }
+};
 
 /** The keys of access tokens: Ed25519, made and rotated here, shared by all replicas through the store. */
 export class SigningKeys implements AccessTokenSigner {
   readonly #options: SigningKeysOptions;
-  readonly #sealingKey: Buffer;
+  readonly #sealingKeys: readonly [Buffer, ...Buffer[]];
   #keys: readonly LoadedKey[] = [];
 
   constructor(options: SigningKeysOptions) {
     this.#options = options;
-    this.#sealingKey = deriveKey(options.masterKey, 'signing keys');
+    this.#sealingKeys = keysFor(options.masterKey, 'signing keys');
   }
 
   /** Reads the keys, and makes the next one when it is time. Call it at the start, and every minute or so. */
@@ -83,21 +97,29 @@ export class SigningKeys implements AccessTokenSigner {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const kid = await calculateJwkThumbprint(await exportJWK(publicKey));
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    return { ...times, kid, sealedPrivateKey: seal(this.#sealingKey, kid, pem) };
+    return { ...times, kid, sealedPrivateKey: seal(this.#sealingKeys[0], kid, pem) };
   }
 
-  async #load({ generation, activeFrom, kid, sealedPrivateKey }: StoredKey): Promise<LoadedKey> {
-    const privateKey = createPrivateKey(this.#unseal(kid, sealedPrivateKey));
+  async #load(stored: StoredKey): Promise<LoadedKey> {
+    const { generation, activeFrom, kid } = stored;
+    const privateKey = createPrivateKey(await this.#unseal(stored));
     const publicJwk = { ...(await exportJWK(createPublicKey(privateKey))), kid, alg: 'EdDSA', use: 'sig' };
     return { generation, activeFrom, kid, privateKey, publicJwk };
   }
 
-  #unseal(kid: string, sealed: Buffer): string {
-    try {
-      return unseal(this.#sealingKey, kid, sealed);
-    } catch (error) {
-      const message = 'the signing keys in MongoDB were sealed with another GODWIT_MASTER_KEY: start with that one';
-      throw new Error(message, { cause: error });
+  /** What a former master key has sealed is sealed anew, so that the former one can go. */
+  async #unseal(stored: StoredKey): Promise<string> {
+    const { store, logger } = this.#options;
+    const { kid, generation, sealedPrivateKey } = stored;
+    for (const [index, key] of this.#sealingKeys.entries()) {
+      const pem = opened(key, kid, sealedPrivateKey);
+      if (pem === undefined) continue;
+      if (index > 0) {
+        await store.reseal(stored, seal(this.#sealingKeys[0], kid, pem));
+        logger.info({ generation }, 'a signing key was sealed anew with the first of GODWIT_MASTER_KEY');
+      }
+      return pem;
     }
+    throw new Error('the signing keys in MongoDB were sealed with another GODWIT_MASTER_KEY: start with that one');
   }
 }

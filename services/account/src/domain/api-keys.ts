@@ -6,8 +6,8 @@ import { invalid, Refusal } from './refusal.js';
 export interface ApiKeyDeps {
   readonly store: ApiKeyStore;
   readonly secrets: Secrets;
-  /** A key from the configuration, with every scope: the one that makes the others. */
-  readonly bootstrapKey: string;
+  /** The key from the configuration, with every scope, that makes the others; several while it is being rotated. */
+  readonly bootstrapKeys: readonly string[];
 }
 
 const BOOTSTRAP: ApiKey = { id: 'bootstrap', name: 'bootstrap', scopes: API_KEY_SCOPES };
@@ -25,12 +25,13 @@ export const readScopes = (values: readonly string[]): readonly ApiKeyScope[] =>
   });
 };
 
-export const createApiKeys = ({ store, secrets, bootstrapKey }: ApiKeyDeps) => {
-  const bootstrapHash = secrets.tokenHash(bootstrapKey);
+export const createApiKeys = ({ store, secrets, bootstrapKeys }: ApiKeyDeps) => {
+  const bootstrapHashes = bootstrapKeys.map((key) => secrets.tokenHash(key));
 
   /** Whose key it is; undefined: nobody's. */
   const verify = async (key: string): Promise<ApiKey | undefined> => {
-    if (secrets.same(secrets.tokenHash(key), bootstrapHash)) return BOOTSTRAP;
+    const hash = secrets.tokenHash(key);
+    if (bootstrapHashes.some((bootstrap) => secrets.same(hash, bootstrap))) return BOOTSTRAP;
     const [, id, secret] = KEY_PATTERN.exec(key) ?? [];
     if (id === undefined || secret === undefined) return undefined;
     const found = await store.find(id);

@@ -222,6 +222,8 @@ export interface Secrets {
   tokenHash(token: string): string;
   /** The token that follows this one; the same for the same salt. */
   nextToken(token: string, salt: string): string;
+  /** The token that followed this one; undefined when it was made with a master key that is accepted no more. */
+  repeatedToken(token: string, use: Pick<RefreshTokenUse, 'salt' | 'successorHash'>): string | undefined;
   /** Constant time. */
   same(a: string, b: string): boolean;
 }

@@ -55,9 +55,8 @@ export const refreshToken = (deps: RefreshDeps) => {
   async function exchange(token: string, record: RefreshTokenRecord): Promise<string | undefined> {
     const { use } = record;
     if (use === undefined) return firstUse(token, record);
-    const known = secrets.nextToken(token, use.salt);
-    const repeatable = secrets.same(secrets.tokenHash(known), use.successorHash);
-    if (repeatable && clock.now() - use.at < deps.terms.refreshGraceMs) {
+    const known = secrets.repeatedToken(token, use);
+    if (known !== undefined && clock.now() - use.at < deps.terms.refreshGraceMs) {
       // Who has used the successor has had the answer: this is somebody else.
       const successor = await refreshTokens.find(use.successorHash);
       return successor?.use === undefined ? known : undefined;
@@ -71,7 +70,7 @@ export const refreshToken = (deps: RefreshDeps) => {
     if (successor !== undefined) return successor;
     // Somebody else was exchanging it at the same moment: give the answer that one gives.
     const now = await refreshTokens.find(record.hash);
-    return now?.use === undefined ? undefined : secrets.nextToken(token, now.use.salt);
+    return now?.use === undefined ? undefined : secrets.repeatedToken(token, now.use);
   }
 
   async function useAs(

@@ -45,6 +45,9 @@ export const createSigningKeyStore = (db: Db): SigningKeyStore => {
         throw error;
       }
     },
+    reseal: async ({ generation, sealedPrivateKey: before }, sealedPrivateKey) => {
+      await collection.updateOne({ _id: generation, sealedPrivateKey: before }, { $set: { sealedPrivateKey } });
+    },
   };
 };
 

@@ -35,7 +35,7 @@ export const poolTo = (port: number): NodePool<GroupServiceService> =>
   connectNodes(GroupServiceService, {
     nodes: [{ name: 'group-0', host: '127.0.0.1', port }],
     self: 'edge-0',
-    fleetToken: FLEET_TOKEN,
+    fleetToken: [FLEET_TOKEN],
     logger: silentLogger,
     metrics: createMetrics({ service: 'test', node: 'test-0', processMetrics: false }),
   });

@@ -24,7 +24,7 @@ export const connectRouters = (ports: Readonly<Record<string, number>>): NodePoo
   connectNodes(RouterServiceService, {
     nodes: Object.entries(ports).map(([name, port]) => ({ name, host: '127.0.0.1', port })),
     self: 'edge-0',
-    fleetToken: FLEET_TOKEN,
+    fleetToken: [FLEET_TOKEN],
     logger: silentLogger,
     metrics: createMetrics({ service: 'test', node: 'edge-0', processMetrics: false }),
   });
