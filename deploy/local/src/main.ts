@@ -5,7 +5,7 @@ import { status } from './commands/status.js';
 import { stop } from './commands/stop.js';
 import { PROJECT_ROOT } from './project-root.js';
 import { StackError } from './stack-error.js';
-import { DEFAULT_PORTS, PORT_VARIABLES, type PortPlan, portsFrom } from './topology.js';
+import { DEFAULT_PORTS, fleetWith, PORT_VARIABLES, type PortPlan, portsFrom } from './topology.js';
 
 const KINDS = ['edge', 'grpc', 'http', 'mongo', 'nats', 'redis'] as const;
 
@@ -18,11 +18,21 @@ function portNumber(text: string): number {
   return port;
 }
 
+function replicaCounts(text: string): string {
+  try {
+    fleetWith(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 interface StartFlags extends Partial<Record<`${keyof PortPlan}Port`, number>> {
   readonly detach?: boolean;
   readonly fresh?: boolean;
   readonly observe?: boolean;
   readonly portBase?: number;
+  readonly replicas?: string;
   readonly mongoMembers: '1' | '3';
   readonly stateDir: string;
 }
@@ -63,6 +73,7 @@ function startCommand(): Command {
     .option('--fresh', 'forget all users and messages of earlier starts')
     .option('--observe', 'a Prometheus beside the fleet, with its rules, where one can be had')
     .option('--port-base <port>', 'put all ports into the 300 from this one', portNumber)
+    .option('--replicas <service=count,...>', 'more or fewer of some services, router=3,session=3', replicaCounts)
     .addOption(
       new Option('--mongo-members <count>', 'members of the MongoDB replica set').choices(['1', '3']).default('1'),
     )
@@ -82,6 +93,7 @@ function startCommand(): Command {
       detach: flags.detach === true,
       fresh: flags.fresh === true,
       observe: flags.observe === true,
+      replicas: flags.replicas,
     });
   });
 }

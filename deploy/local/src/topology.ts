@@ -62,6 +62,16 @@ export const GODWIT_FLEET: readonly FleetService[] = [
   { service: 'push', replicas: 1, stopTier: 2, main: mainOf('push'), called: true },
 ];
 
+/** The same fleet with other counts of replicas, `router=3,session=3`. @throws RangeError naming what is wrong */
+export function fleetWith(counts: string, fleet = GODWIT_FLEET): readonly FleetService[] {
+  const wanted = new Map(counts.split(',').map((entry) => entry.split('=', 2) as [string, string | undefined]));
+  for (const [name, count] of wanted) {
+    if (!fleet.some(({ service }) => service === name)) throw new RangeError(`There is no service ${name}.`);
+    if (!/^[1-9]$/.test(count ?? '')) throw new RangeError(`Expected ${name}=1 to ${name}=9.`);
+  }
+  return fleet.map((one) => ({ ...one, replicas: Number(wanted.get(one.service) ?? one.replicas) }));
+}
+
 /** First port of each kind; the others of a kind follow it. */
 export interface PortPlan {
   readonly edge: number;

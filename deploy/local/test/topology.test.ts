@@ -1,5 +1,5 @@
 import { peerAddresses } from '@godwit/local-stack/service-environment';
-import { DEFAULT_PORTS, GODWIT_FLEET, planned, portsFrom, replicasOf } from '@godwit/local-stack/topology';
+import { DEFAULT_PORTS, fleetWith, GODWIT_FLEET, planned, portsFrom, replicasOf } from '@godwit/local-stack/topology';
 import { describe, expect, it } from 'vitest';
 
 describe('the local fleet', () => {
@@ -44,5 +44,18 @@ describe('the local fleet', () => {
     const all = [...ofServices.flat(), ...ofServers];
     expect(new Set(all).size).toBe(all.length);
     expect(Math.max(...all)).toBeLessThan(20_300);
+  });
+});
+
+describe('other counts of replicas', () => {
+  it('are of the services named', () => {
+    const counts = Object.fromEntries(fleetWith('router=3,push=1').map(({ service, replicas }) => [service, replicas]));
+    expect(counts).toMatchObject({ router: 3, push: 1, edge: 2, 'message-store': 2 });
+  });
+
+  it('of what is not there are refused', () => {
+    expect(() => fleetWith('routers=3')).toThrow('There is no service routers.');
+    expect(() => fleetWith('router=0')).toThrow('Expected router=1 to router=9.');
+    expect(() => fleetWith('router')).toThrow('Expected router=1');
   });
 });

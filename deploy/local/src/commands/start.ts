@@ -9,7 +9,7 @@ import { observe } from './observe.js';
 import { Stack } from '../stack.js';
 import { StackError } from '../stack-error.js';
 import { readState, removeState, type StackMoment, startingState, stateOf, writeState } from '../state-file.js';
-import type { PortPlan } from '../topology.js';
+import { fleetWith, type PortPlan } from '../topology.js';
 import { headlineOf, statusRows, tableOf } from './status.js';
 import { usageOf } from './usage.js';
 
@@ -22,6 +22,8 @@ export interface StartOptions {
   readonly fresh: boolean;
   /** A Prometheus beside the fleet, where one can be had. */
   readonly observe: boolean;
+  /** See `fleetWith`. */
+  readonly replicas?: string | undefined;
 }
 
 export async function start(options: StartOptions): Promise<number> {
@@ -49,7 +51,8 @@ function passedOn(): Record<string, string | undefined> {
   );
 }
 
-async function startInForeground({ dir, ports, mongoMembers, observe: observed }: StartOptions): Promise<number> {
+async function startInForeground({ observe: observed, replicas, ...options }: StartOptions): Promise<number> {
+  const { dir, ports, mongoMembers } = options;
   const since = startingState();
   writeState(dir, since);
   const stopping = stopSignal();
@@ -59,6 +62,7 @@ async function startInForeground({ dir, ports, mongoMembers, observe: observed }
       dir,
       ports,
       mongo: { members: mongoMembers },
+      ...(replicas === undefined ? {} : { fleet: fleetWith(replicas) }),
       supervise: true,
       env: passedOn(),
       namespace: process.env['GODWIT_NAMESPACE'] ?? 'godwit',
@@ -155,13 +159,14 @@ function ancestry(): string {
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /** Starts a launcher in a session of its own, shows what it says until the stack is ready, and leaves it alone. */
-async function startDetached({ dir, ports, mongoMembers, observe: observed }: StartOptions): Promise<number> {
+async function startDetached({ dir, ports, mongoMembers, observe: observed, replicas }: StartOptions): Promise<number> {
   const logFile = path.join(dir, 'logs', 'launcher.log');
   mkdirSync(path.dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const portArgs = Object.entries(ports).flatMap(([kind, port]) => [`--${kind}-port`, String(port)]);
   const args = [MAIN, 'start', '--state-dir', dir, '--mongo-members', String(mongoMembers), ...portArgs];
   if (observed) args.push('--observe');
+  if (replicas !== undefined) args.push('--replicas', replicas);
   const launcher = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', log, log],
