@@ -28,7 +28,7 @@ interface Page {
 
 const pages: readonly Page[] = readdirSync(FOLDER).flatMap((name) => {
   const text = readFileSync(path.join(FOLDER, name), 'utf8');
-  if (!text.includes('tests/fleet/runbooks.test.ts')) return [];
+  if (name === 'README.md' || !text.includes('tests/fleet/runbooks.test.ts')) return [];
   return [{ name, script: [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block).join('\n') }];
 });
 
