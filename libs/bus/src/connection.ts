@@ -68,7 +68,8 @@ export class BusConnection {
         await this.#connectOnce();
         attempt = 0;
       } catch (error) {
-        if (attempt === 0) logger.warn({ err: error, servers: this.#target.servers }, 'NATS (GODWIT_NATS_URL) does not answer yet');
+        if (attempt === 0)
+          logger.warn({ err: error, servers: this.#target.servers }, 'NATS (GODWIT_NATS_URL) does not answer yet');
       }
       await sleep(fullJitter(RECONNECT, attempt), this.#abort.signal);
     }

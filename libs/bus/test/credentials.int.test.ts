@@ -22,7 +22,14 @@ it('users of NATS are rotated while the bus is in use', async () => {
   const [old, next] = ['{user: old, password: "one@"}', '{user: next, password: two}'] as const;
   await allow(old, next);
   const { binary } = await acquireServer('nats-server', {});
-  const spec = { name: 'nats', command: binary, args: ['-c', config], env: {}, cwd: dir, logFile: path.join(dir, 'log') };
+  const spec = {
+    name: 'nats',
+    command: binary,
+    args: ['-c', config],
+    env: {},
+    cwd: dir,
+    logFile: path.join(dir, 'log'),
+  };
   const nats = new ManagedProcess(spec, watchdog);
   const open: Bus[] = [];
   const as = (user: string): Bus => {
