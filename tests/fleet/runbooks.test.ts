@@ -55,8 +55,9 @@ beforeAll(async () => {
       ]),
     ),
   };
-  const { stdout } = await run(process.execPath, [LAUNCHER, 'start', '--detach', '--observe'], { env });
-  hasPrometheus = stdout.includes('Prometheus   http');
+  await run(process.execPath, [LAUNCHER, 'start', '--detach', '--observe'], { env });
+  const { stdout } = await run(process.execPath, [LAUNCHER, 'status', '--json'], { env });
+  hasPrometheus = stdout.includes('"name":"prometheus"');
   await chat();
 });
 
