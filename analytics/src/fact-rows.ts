@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto';
 import { Kind } from '@godwit/proto/gen/client/godwit/message/v1/envelope_pb';
 import type { Fact, FactBatch } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
+import type { Pseudonyms } from './pseudonyms.js';
 
 export type Value = string | number | boolean;
 /** By column of `FACT_COLUMNS`; what is missing is null. */
@@ -9,29 +9,26 @@ export type FactRow = Readonly<Record<string, Value | undefined>>;
 export interface FactRecord {
   /** Its sequence in the stream. */
   readonly seq: number;
+  /** When the stream stored it, in ms since 1970. */
+  readonly storedAt: number;
   readonly batch: FactBatch;
 }
 
-const PSEUDONYM_LENGTH = 32;
-
-/** The same id and key give the same pseudonym; without the key nothing leads back to the id. */
-export const pseudonym = (id: string, key: string): string | undefined =>
-  id === '' ? undefined : createHmac('sha256', key).update(id).digest('hex').slice(0, PSEUDONYM_LENGTH);
-
 /** The rows of a record. A provider's words (`Pushed.detail`) stay out: nobody knows what is in them. */
-export const rowsOf = ({ seq, batch }: FactRecord, key: string): FactRow[] =>
+export const rowsOf = ({ seq, storedAt, batch }: FactRecord, pseudonymOf: Pseudonyms): FactRow[] =>
   batch.facts.flatMap((fact, index) => {
     const own = columnsOf(fact.what);
     if (own === undefined) return [];
     return [
       {
+        record_ms: storedAt,
         record_seq: seq,
         record_row: index,
         time_ms: fact.timeMs,
         origin: batch.origin,
-        conversation_key: pseudonym(fact.conversationId, key),
-        user_key: pseudonym(fact.userId, key),
-        device_key: pseudonym(fact.deviceId, key),
+        conversation_key: pseudonymOf(fact.conversationId),
+        user_key: pseudonymOf(fact.userId),
+        device_key: pseudonymOf(fact.deviceId),
         seq: known(fact.seq),
         ...own,
       },
@@ -65,10 +62,6 @@ const columnsOf = (what: Fact['what']): FactRow | undefined => {
       return { what: 'read_up_to', sent_time_ms: known(what.value.sentTimeMs) };
     case 'sendRefused':
       return { what: 'send_refused', reason: what.value.reason, kind: kindName(what.value.kind) };
-    case 'sessionStarted':
-      return { what: 'session_started', edge: what.value.edgeId };
-    case 'sessionEnded':
-      return { what: 'session_ended', edge: what.value.edgeId, reason: what.value.reason };
     default:
       return undefined;
   }

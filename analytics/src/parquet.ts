@@ -2,10 +2,11 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { FACT_COLUMNS, type Column } from './columns.js';
 import type { FactRow, Value } from './fact-rows.js';
 
-/** A Parquet file of the table `facts`. */
-export const encodeFacts = (rows: readonly FactRow[]): Uint8Array =>
+/** A Parquet file of the table `facts`, with what else its footer is to say. */
+export const encodeFacts = (rows: readonly FactRow[], footer: Readonly<Record<string, string>> = {}): Uint8Array =>
   new Uint8Array(
     parquetWriteBuffer({
+      kvMetadata: Object.entries(footer).map(([key, value]) => ({ key, value })),
       columnData: FACT_COLUMNS.map((column) => ({
         name: column.name,
         type: column.type,

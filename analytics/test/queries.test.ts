@@ -1,12 +1,13 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
 import { Fact, FactBatch } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
+import { askFacts, sampleQuery } from '@godwit/testkit/fact-table';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FACT_COLUMNS } from '../src/columns.js';
-import { pseudonym, rowsOf } from '../src/fact-rows.js';
-import { encodeFacts } from '../src/parquet.js';
+import { addChunk } from '../src/fact-files.js';
+import { rowsOf } from '../src/fact-rows.js';
+import { pseudonyms } from '../src/pseudonyms.js';
 
 const KEY = 'key-of-this-test';
 const DAY = Date.UTC(2026, 0, 2);
@@ -21,7 +22,7 @@ const FACTS = [
   fact('alice', 1, accepted(1, true)),
   fact('alice', 2, accepted(1)),
   fact('bob', 3, accepted(8)),
-  fact('carol', 0, { $case: 'sessionStarted', value: { edgeId: 'edge-0' } }),
+  fact('carol', 3, { $case: 'readUpTo', value: { sentTimeMs: 0 } }),
   fact('bob', 1, { $case: 'deliveredTo', value: { sentTimeMs: DAY + 90 } }),
   fact('bob', 2, { $case: 'deliveredTo', value: { sentTimeMs: DAY + 150 } }),
   fact('bob', 2, { $case: 'deliveredTo', value: { sentTimeMs: 0 } }),
@@ -32,35 +33,22 @@ const FACTS = [
 
 describe('the table of facts, in DuckDB', () => {
   let dir: string;
-  let files: string;
   beforeAll(async () => {
     dir = await mkdtemp(path.join(tmpdir(), 'godwit-analytics-'));
-    await mkdir(path.join(dir, 'dt=2026-01-02'));
     const batch = FactBatch.create({ origin: 'router-0', facts: FACTS });
-    await writeFile(path.join(dir, 'dt=2026-01-02', 'a.parquet'), encodeFacts(rowsOf({ seq: 7, batch }, KEY)));
-    files = path.join(dir, '*', '*.parquet');
+    const rows = rowsOf({ seq: 7, storedAt: DAY, batch }, pseudonyms(KEY));
+    await addChunk(dir, { streamMadeAt: DAY, fromSeq: 1, lastSeq: 7, day: '2026-01-02', rows });
   });
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
-  const ask = async (sql: string): Promise<unknown> => {
-    const database = await DuckDBInstance.create(':memory:');
-    const connection = await database.connect();
-    try {
-      await connection.run(`CREATE VIEW facts AS FROM read_parquet('${files}', hive_partitioning = true)`);
-      return (await connection.runAndReadAll(sql)).getRowObjectsJson();
-    } finally {
-      connection.closeSync();
-      database.closeSync();
-    }
-  };
-  const query = async (name: string): Promise<unknown> =>
-    ask(await readFile(path.join(import.meta.dirname, '../queries', `${name}.sql`), 'utf8'));
+  const ask = (sql: string) => askFacts(dir, sql);
+  const query = (name: string) => sampleQuery(dir, name);
 
   it('has its columns, a row a fact, pseudonyms for ids and no word of a provider', async () => {
     const columns = await ask("SELECT column_name FROM (DESCRIBE facts) WHERE column_name <> 'dt'");
     expect(columns).toEqual(FACT_COLUMNS.map(({ name }) => ({ column_name: name })));
     const all = JSON.stringify(await ask('FROM facts'));
-    expect(all).toContain(pseudonym('alice', KEY));
+    expect(all).toContain(pseudonyms(KEY)('alice'));
     for (const secret of ['alice', 'bob', 'g:birds', '2025550101']) expect(all).not.toContain(secret);
     expect(await ask('SELECT count(DISTINCT (record_seq, record_row)) AS n FROM facts')).toEqual([
       { n: String(FACTS.length) },

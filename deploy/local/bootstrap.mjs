@@ -152,13 +152,13 @@ function countResults(report, code) {
   };
 }
 
-const COMMANDS = ['start', 'stop', 'status', 'test', 'bench', 'faults'];
-const RUNNERS = ['bench', 'faults'];
-
 /** What is built from `tests/faults` comprises the sabotage beside its sources. */
-function runnerOf(command) {
-  return path.join(ROOT, 'tests', command, command === 'faults' ? 'dist/src/main.js' : 'dist/main.js');
-}
+const RUNNERS = {
+  bench: 'tests/bench/dist/main.js',
+  faults: 'tests/faults/dist/src/main.js',
+  analytics: 'analytics/dist/main.js',
+};
+const COMMANDS = ['start', 'stop', 'status', 'test', ...Object.keys(RUNNERS)];
 
 async function main([command, ...args]) {
   if (!COMMANDS.includes(command)) throw new Problem(`Usage: node deploy/local/bootstrap.mjs ${COMMANDS.join(' | ')}`);
@@ -172,7 +172,7 @@ async function main([command, ...args]) {
     });
   }
   if (command === 'test') process.exitCode = await test(args);
-  else if (RUNNERS.includes(command)) process.exitCode = await run([runnerOf(command), ...args]);
+  else if (command in RUNNERS) process.exitCode = await run([path.join(ROOT, RUNNERS[command]), ...args]);
   else {
     process.argv = [process.execPath, launcher, command, ...args];
     await import(pathToFileURL(launcher).href);

@@ -14,7 +14,7 @@ import { ForeignClient } from './foreign-client.js';
 import { teamCall } from './team-call.js';
 
 /** Of the fleets of these tests: each has servers of its own. */
-const NAMESPACE = 'godwit';
+export const NAMESPACE = 'godwit';
 
 export interface Device {
   readonly userId: string;

@@ -1,8 +1,8 @@
-import { mongoUrl, natsStreamReplicas, natsUrl, redisUrl } from '@godwit/runtime/base-config';
-import { flag, integer, loadConfig, nodes, optional, text, type ConfigOf, type Env } from '@godwit/runtime/config';
+import { mongoUrl, namespace, natsStreamReplicas, natsUrl, redisUrl } from '@godwit/runtime/base-config';
+import { flag, integer, loadConfig, nodes, optional, type ConfigOf, type Env } from '@godwit/runtime/config';
 
 const settings = {
-  namespace: text('GODWIT_NAMESPACE', 'godwit'),
+  namespace,
   mongoUrl,
   natsUrl,
   natsStreamReplicas,

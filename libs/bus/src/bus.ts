@@ -9,8 +9,8 @@ import { BusConnection } from './connection.js';
 import { BusUnavailable } from './bus-unavailable.js';
 import { consume, type ConsumeOptions, type Consumption, type JobHandler } from './consume.js';
 import { ensureStreams } from './ensure-streams.js';
-import { subjectName, TRACEPARENT_HEADER } from './naming.js';
-import { readBack, type ReadBack, type ReadBackOptions } from './read-back.js';
+import { streamName, subjectName, TRACEPARENT_HEADER } from './naming.js';
+import { readBack, streamState, type ReadBack, type ReadBackOptions, type StreamState } from './read-back.js';
 import type { StreamDeclaration } from './streams.js';
 import type { CoreSubject, StoredSubject } from './subjects.js';
 
@@ -160,6 +160,16 @@ export class Bus {
     const connection = this.#requireConnection();
     try {
       return await readBack(connection, this.#options.namespace, options);
+    } catch (error) {
+      throw new BusUnavailable(error);
+    }
+  }
+
+  /** @throws BusUnavailable */
+  async streamState(stream: StreamDeclaration): Promise<StreamState> {
+    const connection = this.#requireConnection();
+    try {
+      return await streamState(connection, streamName(this.#options.namespace, stream));
     } catch (error) {
       throw new BusUnavailable(error);
     }

@@ -1,4 +1,5 @@
 import type { Bus } from '@godwit/bus/bus';
+import type { StoredRecord } from '@godwit/bus/read-back';
 import { EVENTS } from '@godwit/bus/streams';
 import { eventsInSlot } from '@godwit/bus/subjects';
 import { FactBatch, type Fact } from '@godwit/proto/gen/grpc/godwit/event/v1/facts';
@@ -48,16 +49,16 @@ export const readFacts = async (
   bound: { readonly records: number; readonly bytes: number; readonly timeMs: number } = READ_BOUND,
 ): Promise<FactsRead> => {
   const facts: ReadFact[] = [];
-  const onRecord = (payload: Uint8Array): void => {
-    const batch = decode(payload);
+  const onRecord = ({ payload }: StoredRecord): void => {
+    const batch = decodeFacts(payload);
     for (const fact of batch?.facts ?? []) {
       if (fact.conversationId === conversationId && wanted(fact)) facts.push({ origin: batch?.origin ?? '', fact });
     }
   };
   try {
     const subject = eventsInSlot(slotOf(conversationId));
-    const sinceMs = Math.max(atMs - LOOK_BACK_MS, 0);
-    const { beginsAt, complete } = await bus.readBack({ stream: EVENTS, subject, sinceMs, bound, onRecord });
+    const from = { sinceMs: Math.max(atMs - LOOK_BACK_MS, 0) };
+    const { beginsAt, complete } = await bus.readBack({ stream: EVENTS, subject, from, bound, onRecord });
     const coverage = !complete ? 'bound-exceeded' : beginsAt > atMs + STORED_WITHIN_MS ? 'too-old' : 'read';
     return { facts, coverage };
   } catch {
@@ -65,8 +66,8 @@ export const readFacts = async (
   }
 };
 
-/** A record that is none tells nothing. */
-const decode = (payload: Uint8Array): FactBatch | undefined => {
+/** Undefined: a record that is none, which tells nothing. */
+export const decodeFacts = (payload: Uint8Array): FactBatch | undefined => {
   try {
     return FactBatch.decode(payload);
   } catch {

@@ -43,6 +43,18 @@ export interface Build {
 
 const NAMESPACE_PATTERN = /^[a-z][a-z0-9_-]{0,37}$/;
 
+/** Database name, Redis key prefix, subject and stream prefix. */
+export const namespace = setting(
+  'GODWIT_NAMESPACE',
+  z.string().regex(NAMESPACE_PATTERN, { error: 'must be 1 to 38 of a-z, 0-9, _ and -, starting with a letter' }),
+  'godwit',
+);
+export const logLevel = choice(
+  'GODWIT_LOG_LEVEL',
+  ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  'info',
+);
+
 export interface BaseDefaults {
   /** Name of the service, e.g. `router`; its first replica is `router-0`. */
   readonly service: string;
@@ -59,12 +71,7 @@ export const baseSettings = ({ service, grpcPort, httpPort }: BaseDefaults) => (
     `${service}-0`,
   ),
   build: { version: text('GODWIT_VERSION', '0.0.0'), revision: text('GODWIT_REVISION', 'unknown') },
-  /** Database name, Redis key prefix, subject and stream prefix. */
-  namespace: setting(
-    'GODWIT_NAMESPACE',
-    z.string().regex(NAMESPACE_PATTERN, { error: 'must be 1 to 38 of a-z, 0-9, _ and -, starting with a letter' }),
-    'godwit',
-  ),
+  namespace,
   grpcListen: hostPort('GODWIT_GRPC_LISTEN', `127.0.0.1:${String(grpcPort)}`),
   httpListen: hostPort('GODWIT_HTTP_LISTEN', `127.0.0.1:${String(httpPort)}`),
   /** With which members of the fleet call each other where they have no certificates. */
@@ -79,7 +86,7 @@ export const baseSettings = ({ service, grpcPort, httpPort }: BaseDefaults) => (
     /** A span that took longer is kept. */
     slowMs: integer('GODWIT_TRACE_SLOW_MS', { min: 1, fallback: 500 }),
   },
-  logLevel: choice('GODWIT_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  logLevel,
 });
 
 export type BaseConfig = ConfigOf<ReturnType<typeof baseSettings>>;
