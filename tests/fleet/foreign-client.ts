@@ -13,7 +13,9 @@ export interface Shown {
 
 interface Conversation {
   seen: number;
-  readonly waiting: Map<number, Json | 'gone' | 'own'>;
+  readonly waiting: Map<number, Json | 'own'>;
+  /** Not passed yet. A range may have millions. */
+  gone: { from: number; to: number }[];
   readonly shown: Shown[];
 }
 
@@ -77,7 +79,7 @@ export class ForeignClient {
 
   #resume(former: ForeignClient | undefined): Json[] {
     return [...(former?.conversations ?? [])].map(([conversationId, { seen, shown }]) => {
-      this.conversations.set(conversationId, { seen, waiting: new Map(), shown: [...shown] });
+      this.conversations.set(conversationId, { seen, waiting: new Map(), gone: [], shown: [...shown] });
       return { conversationId, seq: String(seen) };
     });
   }
@@ -190,7 +192,9 @@ export class ForeignClient {
 
   #gone(gone: Json): void {
     const id = String(gone['conversationId']);
-    for (let seq = Number(gone['fromSeq']); seq <= Number(gone['toSeq']); seq += 1) this.#put(id, seq, 'gone');
+    const conversation = this.#conversation(id);
+    conversation.gone.push({ from: Number(gone['fromSeq']), to: Number(gone['toSeq']) });
+    this.#show(id, conversation);
   }
 
   #passed(conversationId: string, cursor: number): void {
@@ -199,7 +203,7 @@ export class ForeignClient {
     this.#show(conversationId, conversation);
   }
 
-  #put(conversationId: string, seq: number, what: Json | 'gone' | 'own'): void {
+  #put(conversationId: string, seq: number, what: Json | 'own'): void {
     const conversation = this.#conversation(conversationId);
     if (seq <= conversation.seen || conversation.waiting.has(seq)) return;
     conversation.waiting.set(seq, what);
@@ -208,19 +212,23 @@ export class ForeignClient {
 
   #show(conversationId: string, conversation: Conversation): void {
     for (;;) {
-      const what = conversation.waiting.get(conversation.seen + 1);
-      if (what === undefined) break;
-      conversation.seen += 1;
-      conversation.waiting.delete(conversation.seen);
+      const next = conversation.seen + 1;
+      const what = conversation.waiting.get(next);
+      const passed =
+        what === undefined ? conversation.gone.find(({ from, to }) => from <= next && next <= to) : undefined;
+      if (what === undefined && passed === undefined) break;
+      conversation.seen = passed?.to ?? next;
+      conversation.waiting.delete(next);
       if (typeof what === 'object') conversation.shown.push(shownOf(what));
     }
+    conversation.gone = conversation.gone.filter(({ to }) => to > conversation.seen);
     if (conversation.seen > 0) this.#acks.set(conversationId, conversation.seen);
   }
 
   #conversation(conversationId: string): Conversation {
     const known = this.conversations.get(conversationId);
     if (known !== undefined) return known;
-    const conversation = { seen: 0, waiting: new Map<number, Json | 'gone' | 'own'>(), shown: [] };
+    const conversation = { seen: 0, waiting: new Map<number, Json | 'own'>(), gone: [], shown: [] };
     this.conversations.set(conversationId, conversation);
     return conversation;
   }
@@ -232,9 +240,9 @@ export class ForeignClient {
       this.say({ ack: { cursors } });
       this.#acks = new Map();
     }
-    for (const [conversationId, { seen, waiting }] of this.conversations) {
-      if (waiting.size === 0 || Math.random() > 0.1) continue;
-      const beforeSeq = String(Math.min(...waiting.keys()));
+    for (const [conversationId, { seen, waiting, gone }] of this.conversations) {
+      if (waiting.size + gone.length === 0 || Math.random() > 0.1) continue;
+      const beforeSeq = String(Math.min(...waiting.keys(), ...gone.map(({ from }) => from)));
       this.say({ requestId: (this.#requestId += 1), fetch: { conversationId, afterSeq: String(seen), beforeSeq } });
     }
   }

@@ -1,6 +1,10 @@
 import { ACCOUNT_COLLECTIONS, signingKeys } from '@godwit/account/mongo/collections';
 import { COLLECTIONS as GROUP_COLLECTIONS } from '@godwit/group/mongo/collections';
-import { collections as STORE_COLLECTIONS, storeProcesses } from '@godwit/message-store/mongo/collections';
+import {
+  collections as STORE_COLLECTIONS,
+  storeProcesses,
+  storeRestores,
+} from '@godwit/message-store/mongo/collections';
 import { ensureIndexes, type DeclarationFields } from '@godwit/mongo/collection';
 import { connectMongo } from '@godwit/mongo/connect';
 import { lastSeenCollection } from '@godwit/presence/mongo/last-seen';
@@ -18,7 +22,7 @@ export const FLEET_COLLECTIONS: readonly DeclarationFields[] = [
 ];
 
 /** A handful of rows each, read as a whole: they stay on the primary shard. */
-const UNSHARDED = new Set([signingKeys.name, storeProcesses.name]);
+const UNSHARDED = new Set([signingKeys.name, storeProcesses.name, storeRestores.name]);
 
 export interface MongoPlan {
   readonly mongoUrl: string;

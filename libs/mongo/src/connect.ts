@@ -16,6 +16,8 @@ export interface MongoOptions {
   readonly signal?: AbortSignal;
   /** Connections at most (default 64). */
   readonly maxPoolSize?: number;
+  /** How long a server may take for one command (default 15 s); 0: as long as it takes. */
+  readonly socketTimeoutMs?: number;
   /** Publishes the driver's command events, for tests that watch them. */
   readonly monitorCommands?: boolean;
 }
@@ -78,7 +80,12 @@ const createClient = (options: MongoOptions): MongoClient => {
   }
 };
 
-const clientOptions = ({ appName, maxPoolSize = 64, monitorCommands = false }: MongoOptions): MongoClientOptions => ({
+const clientOptions = ({
+  appName,
+  maxPoolSize = 64,
+  socketTimeoutMs = SOCKET_TIMEOUT_MS,
+  monitorCommands = false,
+}: MongoOptions): MongoClientOptions => ({
   appName,
   maxPoolSize,
   monitorCommands,
@@ -90,7 +97,7 @@ const clientOptions = ({ appName, maxPoolSize = 64, monitorCommands = false }: M
   retryReads: true,
   serverSelectionTimeoutMS: SERVER_SELECTION_MS,
   connectTimeoutMS: SERVER_SELECTION_MS,
-  socketTimeoutMS: SOCKET_TIMEOUT_MS,
+  socketTimeoutMS: socketTimeoutMs,
   waitQueueTimeoutMS: SERVER_SELECTION_MS,
   heartbeatFrequencyMS: 2_000,
   ignoreUndefined: true,

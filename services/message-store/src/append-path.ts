@@ -70,6 +70,7 @@ export const wireAppendPath = (options: AppendPathOptions): AppendPath => {
     log,
     lease,
     heads: cache,
+    startsAbove: stores.startsAbove,
     clock,
     unconfirmed,
     raiseHead: (conversationId, head) => headRaises.set(conversationId, head),

@@ -46,6 +46,7 @@ class Owner {
       log,
       lease: { holds: () => this.holds, seenLogTime: () => 7n },
       heads: this.heads,
+      startsAbove: 0,
       clock: systemClock,
       limits: { ...limits, gapMs: 0, retryMs: { minMs: 0, maxMs: 0 } },
       observer: { stored: (event) => this.stored.push(event), troubled: () => undefined },

@@ -5,13 +5,17 @@ import type { ConversationRecord, LogReader } from '../src/domain/message-log.js
 import { LogHole, readMessages, type ReadRequest, type ReadResult } from '../src/domain/read-messages.js';
 import { TRANSIENT } from '../src/domain/retention.js';
 
-type State = 'here' | 'tombstone' | 'purged';
+type State = 'here' | 'tombstone' | 'purged' | 'skipped';
+
+/** Each skipped seq as a gap of its own, as after several restores. */
+const gapsIn = (states: readonly State[]): { fromSeq: number; toSeq: number }[] =>
+  states.flatMap((state, index) => (state === 'skipped' ? [{ fromSeq: index + 1, toSeq: index + 1 }] : []));
 
 /** A log of which everything purged is at or below the floor. */
 const logOf = (states: readonly State[], floorSeq: number, expiredSeq = 0): LogReader => {
   const documents = states.flatMap((state, index): LoggedMessage[] => {
     const seq = index + 1;
-    if (state === 'purged') return [];
+    if (state === 'purged' || state === 'skipped') return [];
     return [
       {
         conversationId: 'c',
@@ -34,6 +38,7 @@ const logOf = (states: readonly State[], floorSeq: number, expiredSeq = 0): LogR
     floorSeq,
     purgeSeq: floorSeq,
     expiredSeq,
+    skipped: gapsIn(states),
     retention: TRANSIENT,
   };
   return {
@@ -75,7 +80,7 @@ describe('readMessages', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(state, { maxLength: 30 }),
-        fc.array(fc.constantFrom<State>('here', 'tombstone'), { maxLength: 30 }),
+        fc.array(fc.constantFrom<State>('here', 'tombstone', 'skipped'), { maxLength: 30 }),
         fc.record({
           afterSeq: fc.nat(20),
           beforeSeq: fc.nat(70),
@@ -104,6 +109,18 @@ describe('readMessages', () => {
       ),
       { numRuns: 500 },
     );
+  });
+
+  it('tells what a restore passed over as expired, however much it is', async () => {
+    const log = logOf(['here'], 0);
+    const gap = { fromSeq: 2, toSeq: 9_000_000_000 };
+    const record: LogReader['conversation'] = async (id) => {
+      const of = await log.conversation(id);
+      return of && { ...of, headSeq: gap.toSeq, expiredSeq: gap.toSeq, skipped: [gap] };
+    };
+    const { messages, ...answer } = await readMessages({ ...log, conversation: record }, request({}));
+    expect(messages).toHaveLength(1);
+    expect(answer).toMatchObject({ gone: [{ ...gap, reason: GONE.expired }], coveredToSeq: gap.toSeq, more: false });
   });
 
   it('throws at a hole above the floor', async () => {

@@ -16,7 +16,7 @@ const users = ['a', 'b', 'c', 'd'];
 
 const begin = (): ConversationView => {
   const members = [{ userId: 'a', role: 'owner' as const }];
-  const view = beginConversation('g:x', { type: 'created', members, whoMaySend: 'everyone' });
+  const view = beginConversation('g:x', { type: 'created', members, whoMaySend: 'everyone' }, 1);
   if (view === undefined) throw new Error('not begun');
   return view;
 };

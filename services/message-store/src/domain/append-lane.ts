@@ -67,6 +67,8 @@ export interface LaneOptions {
   readonly log: AppendLog;
   readonly lease: AppendLease;
   readonly heads: HeadCache;
+  /** The seq above which conversations begin. */
+  readonly startsAbove: number;
   readonly clock: Clock;
   readonly limits: LaneLimits;
   readonly observer: LaneObserver;
@@ -220,14 +222,14 @@ export class AppendLane {
   }
 
   async #number({ opens }: Deciding): Promise<NumberedBatch> {
-    const { heads, clock, log } = this.#options;
+    const { heads, clock, log, startsAbove } = this.#options;
     await this.#loadMissingHeads(opens);
     const places = opens
       .filter(({ item }) => item.targetSeq > 0 && needsTarget(item))
       .map(({ item }) => ({ conversationId: item.conversationId, seq: item.targetSeq }));
     const targets: ReadonlyMap<string, TargetMessage> = places.length === 0 ? new Map() : await log.findTargets(places);
     const headOf = (conversationId: string) => heads.get(conversationId) ?? NO_HEAD;
-    const plan = numberBatch({ opens, headOf, targets, now: clock.now() });
+    const plan = numberBatch({ opens, headOf, targets, startsAbove, now: clock.now() });
     await this.#removeDeleted(plan);
     return plan;
   }

@@ -13,6 +13,8 @@ export interface AppendLanesOptions {
   readonly log: AppendLog;
   readonly lease: AppendLease;
   readonly heads: HeadCache;
+  /** The seq above which conversations begin. */
+  readonly startsAbove: number;
   readonly clock: Clock;
   readonly unconfirmed: Unconfirmed;
   /** The stored head is to be raised, soon. */
@@ -32,7 +34,7 @@ export class AppendLanes {
   #stopped = false;
 
   constructor(options: AppendLanesOptions) {
-    const { log, lease, heads, clock, troubled, onBatch } = options;
+    const { log, lease, heads, startsAbove, clock, troubled, onBatch } = options;
     this.#options = options;
     const observer: LaneObserver = {
       troubled,
@@ -40,10 +42,10 @@ export class AppendLanes {
         this.#stored(event);
       },
     };
+    const common = { log, lease, heads, startsAbove, clock, limits: LANE_LIMITS, observer, onBatch };
     this.#lanes = Array.from(
       { length: options.lanes },
-      (_, index) =>
-        new AppendLane({ name: `append-${index}`, log, lease, heads, clock, limits: LANE_LIMITS, observer, onBatch }),
+      (_, index) => new AppendLane({ name: `append-${index}`, ...common }),
     );
   }
 

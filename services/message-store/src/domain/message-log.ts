@@ -27,6 +27,12 @@ export interface AppendLog {
   insert(messages: readonly NumberedMessage[]): Promise<InsertResult>;
 }
 
+/** A run of seqs, both included. */
+export interface SeqRange {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+
 /** What the log keeps of a conversation beside its messages. */
 export interface ConversationRecord {
   readonly headSeq: number;
@@ -38,6 +44,8 @@ export interface ConversationRecord {
   readonly purgeSeq: number;
   /** The highest seq that expired before every member had it. */
   readonly expiredSeq: number;
+  /** Passed over when the log was restored from a backup, by rising seq: there never is a message. */
+  readonly skipped: readonly SeqRange[];
   readonly retention: Retention;
 }
 

@@ -28,12 +28,14 @@ export interface NumberingInput {
   /** Of every conversation of the batch. */
   readonly headOf: (conversationId: string) => Head;
   readonly targets: ReadonlyMap<string, TargetMessage>;
+  /** Where conversations begin: 0, or above every seq that one may have had before the log was restored from a backup. */
+  readonly startsAbove: number;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
 /** Gives each item its place, or the reason why it has none. */
-export const numberBatch = ({ opens, headOf, targets, now }: NumberingInput): NumberedBatch => {
+export const numberBatch = ({ opens, headOf, targets, startsAbove, now }: NumberingInput): NumberedBatch => {
   const heads = new Map<string, Head>();
   const numbered: Numbered[] = [];
   const refused: { open: OpenAppend; outcome: AppendOutcome }[] = [];
@@ -45,7 +47,7 @@ export const numberBatch = ({ opens, headOf, targets, now }: NumberingInput): Nu
       refused.push({ open, outcome });
       continue;
     }
-    const message = place(item, head, now);
+    const message = place(item, head, { startsAbove, now });
     numbered.push({ open, message });
     heads.set(item.conversationId, {
       seq: message.seq,
@@ -77,8 +79,12 @@ const refuse = (item: AppendItem, { head, targets, now }: RefusalInput): AppendO
   return reason === undefined ? undefined : { kind: 'target-refused', reason };
 };
 
-const place = (item: AppendItem, head: Head, now: number): NumberedMessage => {
-  const seq = head.seq + 1;
+const place = (
+  item: AppendItem,
+  head: Head,
+  { startsAbove, now }: Pick<NumberingInput, 'startsAbove' | 'now'>,
+): NumberedMessage => {
+  const seq = (head.seq === 0 ? startsAbove : head.seq) + 1;
   const serverTimeMs = Math.max(now, head.serverTimeMs);
   return {
     item,

@@ -1,9 +1,7 @@
 import { GONE, type GoneReason, type LoggedMessage } from './message.js';
-import type { ConversationRecord, LogReader } from './message-log.js';
+import type { ConversationRecord, LogReader, SeqRange } from './message-log.js';
 
-export interface GoneRange {
-  readonly fromSeq: number;
-  readonly toSeq: number;
+export interface GoneRange extends SeqRange {
   readonly reason: GoneReason;
 }
 
@@ -39,7 +37,7 @@ export class LogHole extends Error {
   readonly fromSeq: number;
   readonly toSeq: number;
 
-  constructor(conversationId: string, range: { fromSeq: number; toSeq: number }) {
+  constructor(conversationId: string, range: SeqRange) {
     super(`the log of a conversation lacks seq ${range.fromSeq} to ${range.toSeq} above its floor`);
     this.conversationId = conversationId;
     this.fromSeq = range.fromSeq;
@@ -53,11 +51,24 @@ const MAX_SCANNED = 4_096;
 const MAX_BYTES = 4_194_304;
 
 /**
- * Why a seq at or below the floor is gone whose tombstone has been purged. Above the highest seq that expired unseen all
- * were delivered; up to there some expired, and it is not known any more which.
+ * What became of seqs of which there is no document, in pieces by rising seq. At or below the floor their tombstones have
+ * been purged: above the highest seq that expired unseen all were delivered; up to there some expired, and it is not known
+ * any more which. Above the floor a restore passed over them.
+ * @throws LogHole
  */
-export const purgedReason = (seq: number, expiredSeq: number): GoneReason =>
-  seq > expiredSeq ? GONE.delivered : GONE.expired;
+const whyMissing = (range: SeqRange, record: ConversationRecord, conversationId: string): GoneRange[] => {
+  const { floorSeq, expiredSeq, skipped } = record;
+  const pieces: GoneRange[] = [];
+  for (let at = range.fromSeq; at <= range.toSeq;) {
+    const end = at <= floorSeq ? floorSeq : skipped.find(({ fromSeq, toSeq }) => fromSeq <= at && at <= toSeq)?.toSeq;
+    if (end === undefined) throw new LogHole(conversationId, { fromSeq: at, toSeq: range.toSeq });
+    const reason = at > expiredSeq ? GONE.delivered : GONE.expired;
+    const toSeq = Math.min(end, range.toSeq, reason === GONE.expired ? expiredSeq : end);
+    pieces.push({ fromSeq: at, toSeq, reason });
+    at = toSeq + 1;
+  }
+  return pieces;
+};
 
 /** Collects an answer in either direction and says for every seq what became of it. */
 class Coverage {
@@ -79,8 +90,9 @@ class Coverage {
   take(message: LoggedMessage): boolean {
     this.passTo(message.seq);
     const { envelope, gone } = message;
-    if (envelope === undefined || gone !== undefined) this.#addGone(message.seq, gone ?? GONE.delivered);
-    else {
+    if (envelope === undefined || gone !== undefined) {
+      this.#addGone({ fromSeq: message.seq, toSeq: message.seq, reason: gone ?? GONE.delivered });
+    } else {
       const full = this.messages.length >= this.#request.limit;
       if (full || (this.#bytes + envelope.length > MAX_BYTES && this.messages.length > 0)) return false;
       this.#bytes += envelope.length;
@@ -92,26 +104,26 @@ class Coverage {
 
   /** Goes on to this seq, of which there is a document (or the end): what lies between has none. */
   passTo(seq: number): void {
-    const { floorSeq, expiredSeq } = this.#record;
-    for (; this.next !== seq && (seq - this.next) * this.#step > 0; this.next += this.#step) {
-      if (this.next > floorSeq) {
-        const [fromSeq, toSeq] = this.#request.newestFirst ? [seq + 1, this.next] : [this.next, seq - 1];
-        throw new LogHole(this.#request.conversationId, { fromSeq, toSeq });
-      }
-      this.#addGone(this.next, purgedReason(this.next, expiredSeq));
-    }
+    if ((seq - this.next) * this.#step <= 0) return;
+    const { newestFirst, conversationId } = this.#request;
+    const between = newestFirst ? { fromSeq: seq + 1, toSeq: this.next } : { fromSeq: this.next, toSeq: seq - 1 };
+    const missing = whyMissing(between, this.#record, conversationId);
+    for (const range of newestFirst ? missing.reverse() : missing) this.#addGone(range);
+    this.next = seq;
   }
 
   get #step(): 1 | -1 {
     return this.#request.newestFirst ? -1 : 1;
   }
 
-  #addGone(seq: number, reason: GoneReason): void {
+  #addGone(range: GoneRange): void {
+    const { reason } = range;
     const last = this.gone.at(-1);
-    if (last !== undefined && last.reason === reason && (last.toSeq + 1 === seq || last.fromSeq - 1 === seq)) {
-      const [fromSeq, toSeq] = [Math.min(last.fromSeq, seq), Math.max(last.toSeq, seq)];
+    const touches = last !== undefined && (last.toSeq + 1 === range.fromSeq || last.fromSeq - 1 === range.toSeq);
+    if (touches && last.reason === reason) {
+      const [fromSeq, toSeq] = [Math.min(last.fromSeq, range.fromSeq), Math.max(last.toSeq, range.toSeq)];
       this.gone[this.gone.length - 1] = { fromSeq, toSeq, reason };
-    } else this.gone.push({ fromSeq: seq, toSeq: seq, reason });
+    } else this.gone.push(range);
   }
 }
 
@@ -122,6 +134,7 @@ const EMPTY_RECORD: ConversationRecord = {
   floorSeq: 0,
   purgeSeq: 0,
   expiredSeq: 0,
+  skipped: [],
   retention: { historyDays: 0, expireAfterSeconds: 0 },
 };
 

@@ -3,7 +3,7 @@ import type { Clock } from '@godwit/runtime/clock';
 import type { CursorStore } from './cursors.js';
 import type { Head } from './head-cache.js';
 import { GONE, KIND, type GoneReason } from './message.js';
-import type { ConversationRecord } from './message-log.js';
+import type { ConversationRecord, SeqRange } from './message-log.js';
 import {
   planReaping,
   type Device,
@@ -37,11 +37,6 @@ export interface Floor {
   readonly expiredSeq: number;
 }
 
-export interface SeqRange {
-  readonly fromSeq: number;
-  readonly toSeq: number;
-}
-
 export interface ReapStore {
   conversation(conversationId: string): Promise<ConversationRecord | undefined>;
   newest(conversationId: string): Promise<Omit<Head, 'retention'> | undefined>;
@@ -51,6 +46,7 @@ export interface ReapStore {
   expiredEarly(conversationId: string, by: { nowMs: number; limit: number }): Promise<readonly ReapableMessage[]>;
   raiseHead(conversationId: string, head: Omit<Head, 'retention'>): Promise<void>;
   removePayloadsOf(conversationId: string, seqs: readonly number[], reason: GoneReason): Promise<void>;
+  /** Of one whose head is stored. */
   raiseFloor(conversationId: string, floor: Floor): Promise<void>;
   /** Gives the tombstones of the range their end, and remembers that they have one. */
   endTombstones(conversationId: string, range: SeqRange): Promise<void>;
@@ -84,6 +80,12 @@ export interface ReaperOptions {
   readonly paceMs: number;
   /** Pause between two rounds through all conversations with payloads. */
   readonly roundMs: number;
+}
+
+interface Window {
+  readonly floorSeq: number;
+  /** How many seqs above the floor. */
+  readonly limit: number;
 }
 
 const WINDOW = 500;
@@ -192,26 +194,38 @@ export class Reaper {
     const [record, newest] = await Promise.all([store.conversation(conversationId), store.newest(conversationId)]);
     const head = highest(record, newest);
     if (head.seq === 0) return 'done';
-    const floorSeq = record?.floorSeq ?? 0;
-    const purgeSeq = record?.purgeSeq ?? 0;
-    // A crash between raising the floor and giving tombstones their end is made good here.
-    if (purgeSeq < floorSeq) await store.endTombstones(conversationId, { fromSeq: purgeSeq + 1, toSeq: floorSeq });
-    const messages = await this.#pick(conversationId, floorSeq);
+    const { floorSeq, limit } = await this.#windowOf(conversationId, record);
+    const messages = await this.#pick(conversationId, { floorSeq, limit });
     if (messages.length === 0) {
       if (floorSeq >= head.seq) await store.markReaped(conversationId, head.seq);
       return 'done';
     }
     // Only now, so that whoever is not among them starts above the range.
-    const plan = await this.#plan(conversationId, { messages, head, record });
+    const plan = await this.#plan(conversationId, { messages, head, floorSeq });
     await this.#carryOut(conversationId, { plan, head, floorSeq });
-    const through = plan.floorSeq >= floorSeq + WINDOW && plan.floorSeq < head.seq;
+    const through = plan.floorSeq >= floorSeq + limit && plan.floorSeq < head.seq;
     return through ? 'more' : 'done';
   }
 
-  async #pick(conversationId: string, floorSeq: number): Promise<readonly ReapableMessage[]> {
+  /** What is looked at: directly above the floor, and not beyond what a restore passed over. */
+  async #windowOf(conversationId: string, record: ConversationRecord | undefined): Promise<Window> {
+    if (record === undefined) return { floorSeq: 0, limit: WINDOW };
+    const { store } = this.#options;
+    const { purgeSeq, expiredSeq, skipped } = record;
+    // A crash between raising the floor and giving tombstones their end is made good here.
+    if (purgeSeq < record.floorSeq) {
+      await store.endTombstones(conversationId, { fromSeq: purgeSeq + 1, toSeq: record.floorSeq });
+    }
+    const floorSeq = overSkipped(record.floorSeq, skipped);
+    if (floorSeq > record.floorSeq) await store.raiseFloor(conversationId, { floorSeq, expiredSeq });
+    const next = skipped.find(({ fromSeq }) => fromSeq > floorSeq)?.fromSeq ?? Infinity;
+    return { floorSeq, limit: Math.min(WINDOW, next - floorSeq - 1) };
+  }
+
+  async #pick(conversationId: string, { floorSeq, limit }: Window): Promise<readonly ReapableMessage[]> {
     const { store, clock, observer } = this.#options;
     const [window, early] = await Promise.all([
-      store.reapable(conversationId, { seq: floorSeq + 1, limit: WINDOW }),
+      store.reapable(conversationId, { seq: floorSeq + 1, limit }),
       store.expiredEarly(conversationId, { nowMs: clock.now(), limit: EARLY_LIMIT }),
     ]);
     const hole = window.findIndex(({ seq }, index) => seq !== floorSeq + 1 + index);
@@ -223,11 +237,7 @@ export class Reaper {
 
   async #plan(
     conversationId: string,
-    {
-      messages,
-      head,
-      record,
-    }: { messages: readonly ReapableMessage[]; head: Head; record?: ConversationRecord | undefined },
+    { messages, head, floorSeq }: { messages: readonly ReapableMessage[]; head: Head; floorSeq: number },
   ): Promise<ReapPlan> {
     const { membership, clock } = this.#options;
     // Whoever came by one of these has to be among the members, though the head was read before they were.
@@ -237,7 +247,7 @@ export class Reaper {
     const tracked = members !== undefined && members.length <= 4 * MAX_TRACKED_MEMBERS;
     return planReaping({
       messages,
-      floorSeq: record?.floorSeq ?? 0,
+      floorSeq,
       members: tracked ? await this.#withDevices(conversationId, members) : undefined,
       membershipVersion,
       retention: head.retention,
@@ -270,12 +280,13 @@ export class Reaper {
   ): Promise<void> {
     const { store, observer } = this.#options;
     const { delivered, expired } = plan;
-    if (delivered.length + expired.length > 0) await store.raiseHead(conversationId, head);
+    const ends = delivered.length + expired.length > 0 || plan.floorSeq > floorSeq;
+    if (ends) await store.raiseHead(conversationId, head);
     if (delivered.length > 0) await store.removePayloadsOf(conversationId, delivered, GONE.delivered);
     if (expired.length > 0) await store.removePayloadsOf(conversationId, expired, GONE.expired);
     observer.removed(GONE.delivered, delivered.length);
     observer.removed(GONE.expired, expired.length);
-    if (plan.floorSeq > floorSeq || plan.expiredSeq > 0) await store.raiseFloor(conversationId, plan);
+    if (ends) await store.raiseFloor(conversationId, plan);
     if (plan.unseen.length > 0) observer.expired(conversationId, plan.unseen);
     if (plan.floorSeq > floorSeq) {
       await store.endTombstones(conversationId, { fromSeq: floorSeq + 1, toSeq: plan.floorSeq });
@@ -283,6 +294,10 @@ export class Reaper {
     if (plan.floorSeq >= head.seq) await store.markReaped(conversationId, head.seq);
   }
 }
+
+/** The floor, over the gaps that begin right above it: there is nothing in them to wait for. */
+const overSkipped = (floorSeq: number, skipped: readonly SeqRange[]): number =>
+  skipped.reduce((floor, { fromSeq, toSeq }) => (fromSeq <= floor + 1 ? Math.max(floor, toSeq) : floor), floorSeq);
 
 const highest = (record: ConversationRecord | undefined, newest: Omit<Head, 'retention'> | undefined): Head => ({
   seq: Math.max(record?.headSeq ?? 0, newest?.seq ?? 0),

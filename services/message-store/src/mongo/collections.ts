@@ -32,6 +32,14 @@ export interface MessageDocument {
   readonly purgeAt?: Date;
 }
 
+/** Seqs, both included, that a restore passed over: see ADR 10. */
+export interface SkippedDocument {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  /** When the backup was taken: what the restore is known by. */
+  readonly backupAt: Date;
+}
+
 /** What is known of a conversation beside its messages. Every number is only ever raised. */
 export interface ConversationDocument {
   readonly conversationId: string;
@@ -45,6 +53,8 @@ export interface ConversationDocument {
   readonly expireAfterSeconds?: number;
   /** There are payloads above the floor. */
   readonly unreaped?: boolean;
+  /** By rising seq. */
+  readonly skipped?: readonly SkippedDocument[];
 }
 
 export interface DeliveryDocument {
@@ -73,6 +83,13 @@ export interface StoreProcessDocument {
   readonly claimBeat: number;
   /** Written by the claimer to find in the oplog how far it has read. */
   readonly fence?: string;
+}
+
+/** A restore from a backup: all conversations have passed over so many seqs, and new ones begin above them. */
+export interface StoreRestoreDocument {
+  /** When the backup was taken. */
+  readonly _id: Date;
+  readonly seqs: number;
 }
 
 export const messages = declareCollection<MessageDocument>({
@@ -120,4 +137,10 @@ export const storeProcesses = declareCollection<StoreProcessDocument>({
   indexes: [],
 });
 
-export const collections = [messages, conversations, deliveries, storeProcesses];
+export const storeRestores = declareCollection<StoreRestoreDocument>({
+  name: 'store_restores',
+  shardKey: { _id: 1 },
+  indexes: [],
+});
+
+export const collections = [messages, conversations, deliveries, storeProcesses, storeRestores];

@@ -95,6 +95,8 @@ export const toRetention = (document: ConversationDocument | undefined): Retenti
   expireAfterSeconds: document?.expireAfterSeconds ?? 0,
 });
 
+const NONE_SKIPPED: ConversationRecord['skipped'] = [];
+
 export const toRecord = (document: ConversationDocument): ConversationRecord => ({
   headSeq: document.headSeq ?? 0,
   membershipVersion: document.membershipVersion ?? 0,
@@ -102,6 +104,7 @@ export const toRecord = (document: ConversationDocument): ConversationRecord => 
   floorSeq: document.floorSeq ?? 0,
   purgeSeq: document.purgeSeq ?? 0,
   expiredSeq: document.expiredSeq ?? 0,
+  skipped: document.skipped ?? NONE_SKIPPED,
   retention: toRetention(document),
 });
 

@@ -2,9 +2,9 @@ import { Gatherer } from '@godwit/runtime/gatherer';
 import type { AnyBulkWriteOperation, Collection, Db, Document } from 'mongodb';
 import type { Head } from '../domain/head-cache.js';
 import type { GoneReason } from '../domain/message.js';
-import type { ConversationRecord } from '../domain/message-log.js';
+import type { ConversationRecord, SeqRange } from '../domain/message-log.js';
 import type { ReapableMessage } from '../domain/plan-reaping.js';
-import type { Floor, ReapStore, SeqRange } from '../domain/reaper.js';
+import type { Floor, ReapStore } from '../domain/reaper.js';
 import { TOMBSTONE_MS, type Retention } from '../domain/retention.js';
 import { conversations, messages, SEQ_INDEX, type ConversationDocument, type MessageDocument } from './collections.js';
 import { REAPABLE_FIELDS, toReapable, toStoredHead } from './mapping.js';
@@ -33,6 +33,8 @@ type MessageWrite = AnyBulkWriteOperation<MessageDocument>;
 export class MongoConversations implements ReapStore {
   readonly #conversations: Collection<ConversationDocument>;
   readonly #messages: Collection<MessageDocument>;
+  /** What a record begins with. */
+  readonly #beginning: Partial<ConversationDocument>;
   readonly #records: Gatherer<string, ConversationRecord | undefined>;
   readonly #newest: Gatherer<string, StoredHead | undefined>;
   readonly #windows: Gatherer<Window, readonly ReapableMessage[]>;
@@ -40,10 +42,12 @@ export class MongoConversations implements ReapStore {
   readonly #messageWrites: Gatherer<MessageWrite, void>;
   readonly #conversationWrites: Gatherer<ConversationWrite, void>;
 
-  constructor(db: Db, heads: HeadReader) {
+  /** `startsAbove`: conversations that have no record yet begin above this seq. */
+  constructor(db: Db, heads: HeadReader, startsAbove: number) {
     const together = { maxQuestions: MAX_TOGETHER };
     this.#conversations = conversations.in(db);
     this.#messages = messages.in(db);
+    this.#beginning = startsAbove > 0 ? { floorSeq: startsAbove, purgeSeq: startsAbove, expiredSeq: startsAbove } : {};
     this.#records = new Gatherer({
       ...together,
       name: 'records to reap',
@@ -81,18 +85,25 @@ export class MongoConversations implements ReapStore {
   /** Raises stored heads after appends. */
   async raiseHeads(heads: ReadonlyMap<string, StoredHead>): Promise<void> {
     const raises = [...heads].map(([conversationId, head]): AnyBulkWriteOperation<ConversationDocument> => {
-      const update = { $max: headFields(head), $set: { unreaped: true } };
+      const update = { $max: headFields(head), $set: { unreaped: true }, $setOnInsert: this.#beginning };
       return { updateOne: { filter: { conversationId }, update, upsert: true } };
     });
     await this.#conversations.bulkWrite(raises, { ordered: false });
   }
 
   async raiseHead(conversationId: string, head: StoredHead): Promise<void> {
-    await this.#raise(conversationId, headFields(head), true);
+    await this.#conversationWrites.ask({
+      updateOne: {
+        filter: { conversationId },
+        update: { $max: headFields(head), $setOnInsert: this.#beginning },
+        upsert: true,
+      },
+    });
   }
 
   async setRetention(conversationId: string, retention: Retention): Promise<void> {
-    await this.#conversations.updateOne({ conversationId }, { $set: { ...retention } }, { upsert: true });
+    const update = { $set: { ...retention }, $setOnInsert: this.#beginning };
+    await this.#conversations.updateOne({ conversationId }, update, { upsert: true });
   }
 
   reapable(conversationId: string, from: { seq: number; limit: number }): Promise<readonly ReapableMessage[]> {
@@ -113,14 +124,14 @@ export class MongoConversations implements ReapStore {
   }
 
   async raiseFloor(conversationId: string, { floorSeq, expiredSeq }: Floor): Promise<void> {
-    await this.#raise(conversationId, { floorSeq, expiredSeq }, true);
+    await this.#raise(conversationId, { floorSeq, expiredSeq });
   }
 
   async endTombstones(conversationId: string, { fromSeq, toSeq }: SeqRange): Promise<void> {
     const filter = { conversationId, seq: { $gte: fromSeq, $lte: toSeq }, purgeAt: { $exists: false } };
     const update = [{ $set: { purgeAt: { $max: ['$$NOW', { $add: ['$serverTime', TOMBSTONE_MS] }] } } }];
     await this.#messageWrites.ask({ updateMany: { filter, update } });
-    await this.#raise(conversationId, { purgeSeq: toSeq }, false);
+    await this.#raise(conversationId, { purgeSeq: toSeq });
   }
 
   async markReaped(conversationId: string, headSeq: number): Promise<void> {
@@ -142,10 +153,8 @@ export class MongoConversations implements ReapStore {
     return found.map(({ conversationId }) => conversationId);
   }
 
-  async #raise(conversationId: string, fields: Partial<ConversationDocument>, upsert: boolean): Promise<void> {
-    await this.#conversationWrites.ask({
-      updateOne: { filter: { conversationId }, update: { $max: fields }, upsert },
-    });
+  async #raise(conversationId: string, fields: Partial<ConversationDocument>): Promise<void> {
+    await this.#conversationWrites.ask({ updateOne: { filter: { conversationId }, update: { $max: fields } } });
   }
 
   /** Up to the seq that would be the last of the window, which is dense. */

@@ -10,6 +10,7 @@ import { MongoCursors } from './mongo-cursors.js';
 import { MongoLogReader } from './mongo-log-reader.js';
 import { MongoProcesses } from './mongo-processes.js';
 import { OplogHistory } from './oplog-history.js';
+import { seqsPassedOver } from './skip-ahead.js';
 
 /** All that this service keeps in MongoDB. */
 export interface Stores {
@@ -22,6 +23,8 @@ export interface Stores {
   readonly cursors: MongoCursors;
   readonly processes: MongoProcesses;
   readonly history: OplogHistory;
+  /** The seq above which conversations begin. It changes only while no store runs. */
+  readonly startsAbove: number;
 }
 
 export interface StoresOptions {
@@ -34,8 +37,10 @@ export interface StoresOptions {
 export const openStores = async ({ mongo: options, incarnation, clock }: StoresOptions): Promise<Stores> => {
   const mongo = await connectMongo(options);
   const { client, db } = mongo;
+  let startsAbove: number;
   try {
     await ensureIndexes(db, collections);
+    startsAbove = await seqsPassedOver(db);
   } catch (error) {
     await mongo.close();
     throw error;
@@ -49,9 +54,10 @@ export const openStores = async ({ mongo: options, incarnation, clock }: StoresO
     heads,
     appendLog: new MongoAppendLog({ db, clock: logClock, heads, incarnation }),
     reader,
-    conversations: new MongoConversations(db, heads),
+    conversations: new MongoConversations(db, heads, startsAbove),
     cursors: new MongoCursors(db, heads, clock),
     processes: new MongoProcesses(db, logClock),
     history: new OplogHistory(db),
+    startsAbove,
   };
 };

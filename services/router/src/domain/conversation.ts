@@ -61,17 +61,21 @@ const leave = (view: ConversationView, userId: string, seq: number): void => {
   view.memberCount--;
 };
 
-/** The view of a conversation that has just begun with this change (seq 1). */
-export const beginConversation = (conversationId: string, change: MembershipChange): ConversationView | undefined => {
+/** The view of a conversation that has just begun with this change; undefined for changes that follow. */
+export const beginConversation = (
+  conversationId: string,
+  change: MembershipChange,
+  seq: number,
+): ConversationView | undefined => {
   if (change.type !== 'created') return undefined;
   const view: ConversationView = {
     conversationId,
-    version: 1,
+    version: seq,
     whoMaySend: change.whoMaySend,
     members: new Map(),
     memberCount: 0,
   };
-  for (const member of change.members) join(view, member, 1);
+  for (const member of change.members) join(view, member, seq);
   return view;
 };
 

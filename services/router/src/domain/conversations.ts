@@ -57,7 +57,7 @@ export class Conversations {
   apply(conversationId: string, change: MembershipChange, seq: number): void {
     const view = this.#views.peek(conversationId);
     if (view !== undefined && view.version >= seq) return;
-    const begun = seq === 1 ? beginConversation(conversationId, change) : undefined;
+    const begun = beginConversation(conversationId, change, seq);
     if (begun !== undefined) this.#views.set(conversationId, begun);
     else if (view !== undefined) this.#change(view, change, seq);
   }

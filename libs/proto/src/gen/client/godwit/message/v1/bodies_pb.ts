@@ -597,7 +597,7 @@ export type Receipt = Message<"godwit.message.v1.Receipt"> & {
   readSeq: bigint;
 
   /**
-   * The highest seq of the conversation that expired before all had it; 0 for none. `get_receipts` tells for one message.
+   * The highest seq of the conversation that expired, or was lost in a restore, before all had it; 0 for none. `get_receipts` tells for one message.
    *
    * @generated from field: uint64 expired_seq = 5;
    */
@@ -948,7 +948,7 @@ export enum GoneReason {
   UNSPECIFIED = 0,
 
   /**
-   * Nobody, or not everybody, took it before it expired.
+   * Nobody, or not everybody, took it before it expired; or it was lost in a restore from a backup.
    *
    * @generated from enum value: GONE_REASON_EXPIRED = 1;
    */

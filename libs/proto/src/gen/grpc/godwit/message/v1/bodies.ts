@@ -14,7 +14,7 @@ export const protobufFileName = "godwit/message/v1/bodies.proto";
 
 export const GoneReason = {
   GONE_REASON_UNSPECIFIED: 0,
-  /** GONE_REASON_EXPIRED - Nobody, or not everybody, took it before it expired. */
+  /** GONE_REASON_EXPIRED - Nobody, or not everybody, took it before it expired; or it was lost in a restore from a backup. */
   GONE_REASON_EXPIRED: 1,
   /** GONE_REASON_DELIVERED - Every device of every member had it. */
   GONE_REASON_DELIVERED: 2,
@@ -197,7 +197,7 @@ export interface Receipt {
   deliveredSeq: number;
   /** The member has read everything up to here; 0 where privacy hides it. */
   readSeq: number;
-  /** The highest seq of the conversation that expired before all had it; 0 for none. `get_receipts` tells for one message. */
+  /** The highest seq of the conversation that expired, or was lost in a restore, before all had it; 0 for none. `get_receipts` tells for one message. */
   expiredSeq: number;
 }
 
