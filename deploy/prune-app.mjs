@@ -1,5 +1,5 @@
-// Takes out of a deployed service what never runs: sources, tests, types, and the binaries of uWebSockets.js for other
-// systems and other Node versions (250 MB of 257). Adds the contracts, for gRPC reflection, and sbom.spdx.json, the list of
+// Takes out of a deployed service what never runs: sources, tests, types, source maps of others' packages (20 MB), and the
+// binaries of uWebSockets.js for other systems and other Node versions (250 MB of 257). Adds the contracts, for gRPC reflection, and sbom.spdx.json, the list of
 // what is left. Runs at the root of the project.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,16 +19,19 @@ function isPackage(folder) {
 /** The images are made of Debian: the names of binaries for musl are others. */
 const KEPT_BINARY = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
 
-function prune(folder) {
-  const ours = isPackage(folder) && note(folder);
+/** `owner`: the package that the folder is in. */
+function prune(folder, owner) {
+  const found = isPackage(folder) ? note(folder) : undefined;
+  const within = found ?? owner;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const full = path.join(folder, entry.name);
     if (entry.isSymbolicLink()) continue;
     if (entry.isDirectory()) {
-      const unused = ours && (UNUSED_FOLDERS.has(entry.name) || (ours.godwit && entry.name === 'src'));
+      const unused = found && (UNUSED_FOLDERS.has(entry.name) || (found.godwit && entry.name === 'src'));
       if (unused) rmSync(full, { recursive: true });
-      else prune(full);
+      else prune(full, within);
     } else if (UNUSED.test(entry.name) && !/^licen[sc]e/i.test(entry.name)) rmSync(full);
+    else if (entry.name.endsWith('.map') && !within?.godwit) rmSync(full);
     else if (/^uws_.*\.node$/.test(entry.name) && entry.name !== KEPT_BINARY) rmSync(full);
   }
 }
