@@ -2,22 +2,9 @@ import { mkdtemp } from 'node:fs/promises';
 import path from 'node:path';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  kubectl,
-  podsOf,
-  rolledOut,
-  run,
-  SCRATCH,
-  SERVICES,
-  somePod,
-  STATEFUL,
-  succeed,
-  namespaceOf,
-} from './kubectl.js';
+import { kubectl, podsOf, rolledOut, run, SCRATCH, SERVICES, somePod, succeed, namespaceOf } from './kubectl.js';
 import { Chat, Cli } from './people.js';
-import { timeless, transcript, type Step } from './transcript.js';
-
-const KIND = new Map(SERVICES.map((service) => [service, STATEFUL.includes(service) ? 'statefulset' : 'deployment']));
+import { follow, timeless, transcript, type Step } from './transcript.js';
 
 let chat: Chat | undefined;
 
@@ -50,6 +37,12 @@ async function state(): Promise<string> {
     );
   }
   return parts.join('\n').slice(-12_000);
+}
+
+/** Of the pods of all services, without those that are on their way out. */
+async function uids(): Promise<string[]> {
+  const pods = await Promise.all(SERVICES.map((service) => podsOf(service)));
+  return pods.flat().map(({ uid }) => uid);
 }
 
 async function chatting(): Promise<Chat> {
@@ -165,35 +158,31 @@ describe('while people chat', () => {
     await running.end();
   });
 
-  it('router is rolled to another version, and back, and nothing is lost', async () => {
+  it('router is rolled to another version, and back as the runbook says, and nothing is lost', async () => {
     const running = await chatting();
     await kubectl('-n', 'godwit', 'set', 'image', 'statefulset/router', 'service=localhost/godwit/router:ci-next');
     await rolledOut('router');
     await running.more(20);
-    const images = await kubectl(
-      '-n',
-      'godwit',
-      'get',
-      'pods',
-      '-l',
-      'app.kubernetes.io/name=router',
-      '-o',
-      'jsonpath={..image}',
-    );
-    expect(images).toContain('router:ci-next');
-    await kubectl('-n', 'godwit', 'rollout', 'undo', 'statefulset/router');
+    const images = (): Promise<string> =>
+      kubectl('-n', 'godwit', 'get', 'pods', '-l', 'app.kubernetes.io/name=router', '-o', 'jsonpath={..image}');
+    expect(await images()).toContain('router:ci-next');
+    await follow('roll-back.md');
     await rolledOut('router');
     await running.more(20);
+    expect(await images()).not.toContain('router:ci-next');
     await running.end();
   });
 
-  it('the edges are rolled, and every client finds another one', async () => {
+  it('all pods are created anew as the runbook says, and nothing is lost', async () => {
     const running = await chatting();
-    await kubectl('-n', 'godwit-edge', 'rollout', 'restart', `${KIND.get('edge') ?? ''}/edge`);
-    await rolledOut('edge');
+    const before = await uids();
+    await follow('recreate-pods.md');
     await running.more(20);
     await running.end();
-  });
+    const after = await uids();
+    expect(after).toHaveLength(before.length);
+    expect(after.filter((uid) => before.includes(uid))).toEqual([]);
+  }, 600_000);
 
   it('a drain takes one edge at a time, waits for its successor, and loses nothing', async () => {
     const running = await chatting();

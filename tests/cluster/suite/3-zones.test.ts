@@ -26,7 +26,7 @@ Promise.all(targets.map(async (target) => [target.name, await open(target)])).th
 `;
 
 /** Which targets a pod can open a connection to. */
-async function reachable(from: Pod, targets: readonly Target[]): Promise<string[]> {
+async function reachable(from: Pick<Pod, 'name' | 'namespace'>, targets: readonly Target[]): Promise<string[]> {
   const command = ['node', '-e', CONNECT, JSON.stringify(targets)];
   const text = await kubectl('-n', from.namespace, 'exec', from.name, '--', ...command);
   const answers = JSON.parse(text.trim().split('\n').at(-1) ?? '[]') as [string, boolean][];
@@ -48,6 +48,7 @@ interface Arrow {
 }
 
 const STRANGERS = 'godwit-test-strangers';
+const STRANGER = { name: 'stranger', namespace: STRANGERS };
 
 const stranger = (image: string): string => `
 apiVersion: v1
@@ -94,11 +95,10 @@ describe('who may call whom', () => {
   });
 
   it('a namespace that nobody labelled reaches the edges, and nothing behind them', async () => {
-    const [pod] = await strangers();
-    expect(await reachable(pod, targets)).toEqual([]);
+    expect(await reachable(STRANGER, targets)).toEqual([]);
     const { ip } = await somePod('edge');
     expect(
-      await reachable(pod, [
+      await reachable(STRANGER, [
         { name: 'public', ip, port: 8080 },
         { name: 'metrics', ip, port: 9100 },
       ]),
@@ -107,25 +107,18 @@ describe('who may call whom', () => {
 
   it('a namespace of API callers reaches the gRPC ports, but neither edges’ nor stores', async () => {
     await kubectl('label', 'namespace', STRANGERS, 'godwit.io/api-caller=true');
-    const [pod] = await strangers();
     const wanted = SERVICES.filter((service) => service !== 'edge');
-    await expect.poll(() => reachable(pod, targets), { timeout: 20_000 }).toEqual(wanted);
+    await expect.poll(() => reachable(STRANGER, targets), { timeout: 20_000 }).toEqual(wanted);
     await kubectl('label', 'namespace', STRANGERS, 'godwit.io/api-caller-');
-    await expect.poll(() => reachable(pod, targets), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => reachable(STRANGER, targets), { timeout: 20_000 }).toEqual([]);
   });
 
   it('a namespace of monitoring reaches the metrics', async () => {
     await kubectl('label', 'namespace', STRANGERS, 'godwit.io/monitoring=true');
-    const [pod] = await strangers();
     const metrics = targets.filter(({ name }) => SERVICES.includes(name)).map((target) => ({ ...target, port: 9100 }));
-    await expect.poll(() => reachable(pod, metrics), { timeout: 20_000 }).toEqual(SERVICES);
+    await expect.poll(() => reachable(STRANGER, metrics), { timeout: 20_000 }).toEqual(SERVICES);
   });
 });
-
-async function strangers(): Promise<[Pod]> {
-  const ip = await kubectl('-n', STRANGERS, 'get', 'pod', 'stranger', '-o', 'jsonpath={.status.podIP}');
-  return [{ name: 'stranger', namespace: STRANGERS, ip, ready: true }];
-}
 
 const container = (security: string): string => `
 apiVersion: v1

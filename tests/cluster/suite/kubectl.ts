@@ -41,6 +41,7 @@ export const kubectl = (...args: string[]): Promise<string> => succeed('kubectl'
 export const namespaceOf = (service: string): string => (service === 'edge' ? 'godwit-edge' : 'godwit');
 
 export interface Pod {
+  readonly uid: string;
   readonly name: string;
   readonly namespace: string;
   readonly ip: string;
@@ -49,7 +50,12 @@ export interface Pod {
 
 interface PodList {
   readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly namespace: string; readonly deletionTimestamp?: string };
+    readonly metadata: {
+      readonly uid: string;
+      readonly name: string;
+      readonly namespace: string;
+      readonly deletionTimestamp?: string;
+    };
     readonly status: { readonly podIP?: string; readonly conditions?: readonly { type: string; status: string }[] };
   }[];
 }
@@ -60,6 +66,7 @@ export async function podsOf(name: string, namespace = namespaceOf(name)): Promi
   return (JSON.parse(text) as PodList).items
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .map(({ metadata, status }) => ({
+      uid: metadata.uid,
       name: metadata.name,
       namespace: metadata.namespace,
       ip: status.podIP ?? '',

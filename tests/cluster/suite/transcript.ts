@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT } from './kubectl.js';
+import { ROOT, succeed } from './kubectl.js';
 
 export interface Step {
   /** What follows `npx godwit`. */
@@ -22,6 +22,14 @@ export function transcript(): Step[] {
     }
   }
   return steps;
+}
+
+/** Runs every `sh` block of a page of docs/runbooks, in order, as its reader would. */
+export async function follow(page: string): Promise<void> {
+  const text = readFileSync(path.join(ROOT, 'docs/runbooks', page), 'utf8');
+  const blocks = [...text.matchAll(/\n```sh\n(.*?)\n```/gs)].map(([, block = '']) => block);
+  if (blocks.length === 0) throw new Error(`${page} has no command`);
+  for (const block of blocks) await succeed('bash', ['-euo', 'pipefail', '-c', block]);
 }
 
 function words(command: string): string[] {
