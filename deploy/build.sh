@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # deploy/build.sh [SERVICE ...]: builds the images of all services (or of some) from deploy/Dockerfile, and tries each.
+# deploy/build.sh --fetch: only downloads what they are made of, base images and npm packages.
 #   GODWIT_IMAGE_PREFIX  what the names start with (localhost/godwit): PREFIX/edge:TAG
 #   GODWIT_IMAGE_TAG     the tag (VERSION-COMMIT, with -dirty for a work tree that differs)
 #   GODWIT_IMAGE_OUT     a folder: also writes SERVICE.tar there (docker-archive), for nodes without a registry
 #   GODWIT_BASE          registry: start from the official images; packages: make them (deploy/base-images.sh);
 #                        unset: the registry if it answers, else packages
-# Takes docker where its daemon runs, else buildah.
+#   GODWIT_IMAGE_TOOL    docker or buildah; unset: docker where its daemon runs, else buildah
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ALL="account edge group message-store presence push router session setup"
@@ -17,7 +18,8 @@ PREFIX=${GODWIT_IMAGE_PREFIX:-localhost/godwit}
 OUT=${GODWIT_IMAGE_OUT:-}
 LIMIT_MB=250
 
-if docker info >/dev/null 2>&1; then TOOL=docker
+if [ -n "${GODWIT_IMAGE_TOOL:-}" ]; then TOOL=$GODWIT_IMAGE_TOOL
+elif docker info >/dev/null 2>&1; then TOOL=docker
 elif command -v buildah >/dev/null; then TOOL=buildah
 else echo "Neither a docker daemon nor buildah is here: install one of them (Debian: apt-get install buildah)." >&2; exit 1; fi
 
@@ -43,16 +45,20 @@ base() {
   ARGS+=(--build-arg "BASE_IMAGE=$b" --build-arg "NODE_IMAGE=$n")
 }
 
-build() {
-  local image=$PREFIX/$1:$TAG args=(--build-arg "SERVICE=$1" --build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION" "${ARGS[@]}")
-  if [ $TOOL = docker ]; then docker build --quiet -f deploy/Dockerfile -t "$image" "${args[@]}" "$CONTEXT"
+# build_stage ARGUMENT ...: runs the Dockerfile.
+build_stage() {
+  if [ $TOOL = docker ]; then docker build --quiet -f deploy/Dockerfile "${ARGS[@]}" "$@" "$CONTEXT"
   else
     # What the host trusts, the build does, too: companies have authorities of their own.
     local ca=/etc/ssl/certs/ca-certificates.crt
-    [ ! -f $ca ] || args+=(--volume "$ca:$ca:ro" --build-arg "NODE_EXTRA_CA_CERTS=$ca")
+    [ ! -f $ca ] || set -- --volume "$ca:$ca:ro" --build-arg "NODE_EXTRA_CA_CERTS=$ca" "$@"
     buildah build --layers --isolation chroot --network host --format docker --quiet --timestamp 0 \
-      --ignorefile deploy/Dockerfile.dockerignore -f deploy/Dockerfile -t "$image" "${args[@]}" "$CONTEXT"
+      --ignorefile deploy/Dockerfile.dockerignore -f deploy/Dockerfile "${ARGS[@]}" "$@" "$CONTEXT"
   fi
+}
+
+build() {
+  build_stage -t "$PREFIX/$1:$TAG" --build-arg "SERVICE=$1" --build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION"
 }
 
 # With an environment that can't be right a service says so and ends with EX_CONFIG: all of its code has loaded by then.
@@ -77,6 +83,7 @@ size_mb() {
 }
 
 base
+[ "${1:-}" != --fetch ] || { build_stage --target packages >/dev/null; exit; }
 for service in ${@:-$ALL}; do
   image=$PREFIX/$service:$TAG
   build "$service" >/dev/null

@@ -39,6 +39,8 @@ function install() {
   const stamp = path.join(ROOT, 'node_modules', '.godwit-installed');
   const wanted = hashOf(['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  // Half an installation is none.
+  rmSync(stamp, { force: true });
   console.log('Installing packages (a minute the first time) ...');
   const { command, args } = pnpmCommand();
   const result = spawnSync(command, [...args, 'install', '--frozen-lockfile', '--config.confirm-modules-purge=false'], {
@@ -158,7 +160,7 @@ const RUNNERS = {
   faults: 'tests/faults/dist/src/main.js',
   analytics: 'analytics/dist/main.js',
 };
-const COMMANDS = ['start', 'stop', 'status', 'test', ...Object.keys(RUNNERS)];
+const COMMANDS = ['build', 'start', 'stop', 'status', 'test', ...Object.keys(RUNNERS)];
 
 async function main([command, ...args]) {
   if (!COMMANDS.includes(command)) throw new Problem(`Usage: node deploy/local/bootstrap.mjs ${COMMANDS.join(' | ')}`);
@@ -171,6 +173,7 @@ async function main([command, ...args]) {
       build();
     });
   }
+  if (command === 'build') return;
   if (command === 'test') process.exitCode = await test(args);
   else if (command in RUNNERS) process.exitCode = await run([path.join(ROOT, RUNNERS[command]), ...args]);
   else {

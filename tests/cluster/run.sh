@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# npm run test:cluster: the fleet on a real Kubernetes. Builds the images and (once, outside the clone) the binaries of a
-# one-node cluster, brings it, runs the suite against it, takes it down. Last line: `N passed, N failed`. Exit code 3: this
-# machine can't (no root, no Go).
+# npm run test:cluster: the fleet on a real Kubernetes. Downloads what is needed, builds the binaries of a one-node cluster
+# (once, outside the clone) and the images, brings the cluster, runs the suite against it, takes it down. Last line:
+# `N passed, N failed`. Exit code 3: this machine can't, and a line says why (no root, no Go, something can't be downloaded,
+# no namespaces or containers).
 #   KUBECONFIG                 take this cluster as it is. It must have no namespace `godwit`. Also set:
 #     GODWIT_CLUSTER_LOAD      a command that is called with image archives (docker-archive) and makes the nodes have them
 #     GODWIT_CLUSTER_EDGE      ws://host:port at which node port 30080 can be reached from here
@@ -10,89 +11,149 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 CACHE=${GODWIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/godwit}
-BIN=$CACHE/cluster/bin WORK=$CACHE/cluster/node IMAGES=$CACHE/images/ci
+BIN=$CACHE/cluster/bin SRC=$CACHE/cluster/src WORK=$CACHE/cluster/node IMAGES=$CACHE/images/ci LOGS=$CACHE/cluster/logs
 PACKAGES="containerd runc containernetworking-plugins iptables nftables conntrack ipset debootstrap buildah"
 SERVICES="account edge group message-store presence push router session setup"
 say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
-# A machine that can't run this is no failure of the fleet: exit code 3, and one sentence that says why.
+# A machine that can't run this is no failure of the fleet.
 unable() { echo "tests/cluster: not run here: $*" >&2; exit 3; }
 stop() { echo "tests/cluster: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 
+# --- whatever happens, nothing stays behind but the cache ------------------------------------------------------------
+child="" node=""
+# in_group COMMAND...: in a process group of its own, so that a signal to this script ends all of it.
+in_group() {
+  setsid "$@" &
+  child=$!
+  wait "$child"; local code=$?
+  child=""; return $code
+}
+cleanup() {
+  local code=$?
+  trap '' INT TERM HUP
+  if [ -n "$child" ]; then
+    kill -TERM -- "-$child" 2>/dev/null
+    timeout 10 tail --pid="$child" -f /dev/null
+    kill -KILL -- "-$child" 2>/dev/null
+  fi
+  if [ -n "$node" ]; then
+    if [ "${GODWIT_CLUSTER_KEEP:-}" = 1 ] && [ "$code" -lt 128 ]; then say "left running: KUBECONFIG=$WORK/admin.kubeconfig"
+    else tests/cluster/node/node-down.sh "$WORK" --keep-logs || say "the node could not be taken down"; fi
+  fi
+  exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# step NAME COMMAND...: with what it says in a log, of which the end is shown when it fails.
+step() {
+  local name=$1 began=$SECONDS; shift
+  in_group "$@" >"$LOGS/$name.log" 2>&1 || { tail -n 20 "$LOGS/$name.log" >&2; return 1; }
+  say "$name: $((SECONDS - began)) s"
+}
+
+# --- stages ----------------------------------------------------------------------------------------------------------
 prerequisites() {
   command -v go >/dev/null || unable "Go is needed (it builds Kubernetes from modules)."
   [ "$(id -u)" = 0 ] || unable "root is needed (namespaces, containerd)."
-  local missing=""
+  unshare --mount --net --pid --fork true 2>/dev/null || unable "this machine grants no namespaces."
+  # The first time: Go's caches 8 GB, images 8 GB.
+  [ -x "$BIN/kubectl" ] || [ "$(df --output=avail -B1G "$CACHE" | tail -n 1)" -ge 20 ] ||
+    unable "20 GB of disk are needed in $CACHE."
+  local package missing=""
   for package in $PACKAGES; do dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"; done
-  if [ -n "$missing" ]; then
-    say "Installing$missing"
-    # shellcheck disable=SC2086
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
-      >"$CACHE/apt.log" 2>&1 || unable "these Debian packages could not be installed:$missing"
-  fi
+  # shellcheck disable=SC2086
+  [ -z "$missing" ] || step debian-packages sh -c 'apt-get update -q &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"' sh $missing ||
+    unable "these Debian packages can't be had:$missing"
 }
 
-tools() {
-  tests/cluster/node/build.sh "$BIN" "$CACHE/cluster/src" >"$CACHE/cluster/build.log" 2>&1 ||
-    { tail -5 "$CACHE/cluster/build.log" >&2; stop "Kubernetes could not be built"; }
-  [ -x "$BIN/kube-score" ] || GOBIN=$BIN CGO_ENABLED=0 go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0 ||
-    stop "kube-score could not be built"
-  (cd tests/cluster/tiltfile && CGO_ENABLED=0 go build -o "$BIN/check-tiltfile" .) || stop "the Tiltfile's interpreter could not be built"
+# All that comes from outside, so that what fails later is ours.
+downloads() {
+  step project node deploy/local/bootstrap.mjs build || {
+    [ -f node_modules/.godwit-installed ] || unable "the project's npm packages can't be had."
+    stop "the project could not be built"
+  }
+  step go-modules tests/cluster/node/build.sh fetch "$BIN" "$SRC" || unable "the Go modules of Kubernetes can't be had."
+  step base-images deploy/build.sh --fetch || unable "the base images or the npm packages of the images can't be had."
+  step images-of-stores tests/cluster/servers.sh "$IMAGES" || unable "the packages of the stores' images can't be had."
 }
 
-images() {
-  GODWIT_IMAGE_TAG=ci GODWIT_IMAGE_OUT=$IMAGES deploy/build.sh >"$CACHE/images/build.log" 2>&1 ||
-    { tail -20 "$CACHE/images/build.log" >&2; stop "the images could not be built"; }
-  grep ' MB$' "$CACHE/images/build.log" >&2
-  tests/cluster/servers.sh "$IMAGES" || stop "the images of the stores could not be built"
+builds() {
+  step kubernetes tests/cluster/node/build.sh build "$BIN" "$SRC" || stop "Kubernetes could not be built"
+  step images env GODWIT_IMAGE_TAG=ci deploy/build.sh || stop "the images could not be built"
   # The next version of one service, to roll to.
-  buildah tag localhost/godwit/router:ci localhost/godwit/router:ci-next
-  rm -f "$IMAGES/router-next.tar"
-  buildah push --quiet localhost/godwit/router:ci-next \
-    "docker-archive:$IMAGES/router-next.tar:localhost/godwit/router:ci-next" || stop "no second image of router"
+  step next-image env GODWIT_IMAGE_TAG=ci-next GODWIT_IMAGE_OUT="$IMAGES/next" deploy/build.sh router ||
+    stop "no second image of router"
 }
 
-archives() { for name in $SERVICES router-next mongod nats-server redis-server; do echo "$IMAGES/$name.tar"; done; }
-
-down() {
-  [ "${GODWIT_CLUSTER_KEEP:-}" = 1 ] && { say "left running: KUBECONFIG=$WORK/admin.kubeconfig"; return; }
-  tests/cluster/node/node-down.sh "$WORK" --keep-logs || true
+archives() {
+  local name
+  for name in $SERVICES mongod nats-server redis-server next/router; do echo "$IMAGES/$name.tar"; done
 }
 
-mkdir -p "$CACHE/cluster" "$CACHE/images" "$IMAGES"
-started=$SECONDS
-prerequisites
-say "installing and building the project"
-# It does both before it says that nothing runs.
-node deploy/local/bootstrap.mjs status >"$CACHE/cluster/bootstrap.log" 2>&1 || true
-[ -d node_modules ] || stop "the project could not be installed: $(tail -1 "$CACHE/cluster/bootstrap.log")"
-say "building what Kubernetes needs (6 minutes the first time)"
-tools
-say "building the images"
-images
-export PATH=$BIN:$PATH NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
-# shellcheck disable=SC2046
-if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$WORK/admin.kubeconfig" ]; then
-  [ -n "${GODWIT_CLUSTER_EDGE:-}" ] || stop "with KUBECONFIG set, GODWIT_CLUSTER_EDGE must name where node port 30080 is"
-  ! kubectl get namespace godwit >/dev/null 2>&1 || stop "this cluster has a namespace godwit; it is not for tests"
-  ${GODWIT_CLUSTER_LOAD:?with KUBECONFIG set, GODWIT_CLUSTER_LOAD must load images} $(archives) || stop "the images could not be loaded"
-else
-  say "bringing the node"
+own_cluster() {
   # The suite starts on an empty cluster with the images of now.
   tests/cluster/node/node-down.sh "$WORK" || stop "a former node could not be taken down"
-  trap down EXIT
-  KUBECONFIG=$(FORWARD_PORTS=30080 tests/cluster/node/node-up.sh "$BIN" "$WORK" $(archives)) || stop "the node did not come up (logs: $WORK/logs)"
-  GODWIT_CLUSTER_EDGE=ws://127.0.0.1:30080
-fi
-export KUBECONFIG GODWIT_CLUSTER_EDGE GODWIT_CLUSTER_SCRATCH=$CACHE/cluster/scratch
-rm -rf "$GODWIT_CLUSTER_SCRATCH"; mkdir -p "$GODWIT_CLUSTER_SCRATCH"
-say "ready for the suite after $((SECONDS - started)) s"
-report=$GODWIT_CLUSTER_SCRATCH/report.json
-# shellcheck disable=SC2086
-npx vitest run --config tests/cluster/vitest.config.ts --reporter=verbose --reporter=json --outputFile.json="$report" ${GODWIT_CLUSTER_ONLY:-}
-code=$?
-say "done after $((SECONDS - started)) s"
-node -e "
-  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(require('node:fs').readFileSync('$report'));
-  console.log(numPassedTests + ' passed, ' + Math.max(numFailedTests, numFailedTestSuites > 0 ? 1 : 0) + ' failed');
-" || echo "0 passed, 1 failed"
-exit $code
+  node=1
+  step node env FORWARD_PORTS=30080 tests/cluster/node/node-up.sh "$BIN" "$WORK"
+  case $? in
+    0) ;;
+    3) unable "no pod starts on this machine (logs: $WORK/logs)." ;;
+    *) stop "the node did not come up (logs: $WORK/logs)" ;;
+  esac
+  # shellcheck disable=SC2046
+  step load tests/cluster/node/image-load.sh "$WORK" $(archives) || stop "the images could not be loaded"
+  export KUBECONFIG=$WORK/admin.kubeconfig GODWIT_CLUSTER_EDGE=ws://127.0.0.1:30080
+}
+
+given_cluster() {
+  [ -n "${GODWIT_CLUSTER_EDGE:-}" ] || stop "with KUBECONFIG set, GODWIT_CLUSTER_EDGE must name where node port 30080 is"
+  [ -n "${GODWIT_CLUSTER_LOAD:-}" ] || stop "with KUBECONFIG set, GODWIT_CLUSTER_LOAD must load images"
+  ! kubectl get namespace godwit >/dev/null 2>&1 || stop "this cluster has a namespace godwit; it is not for tests"
+  # shellcheck disable=SC2046
+  step load $GODWIT_CLUSTER_LOAD $(archives) || stop "the images could not be loaded"
+}
+
+suite() {
+  local report=$GODWIT_CLUSTER_SCRATCH/report.json code
+  # shellcheck disable=SC2086
+  in_group npx vitest run --config tests/cluster/vitest.config.ts --reporter=verbose --reporter=json \
+    --outputFile.json="$report" ${GODWIT_CLUSTER_ONLY:-}
+  code=$?
+  say "done after $SECONDS s"
+  node -e "
+    const { numPassedTests, numFailedTests } = JSON.parse(require('node:fs').readFileSync('$report'));
+    console.log(numPassedTests + ' passed, ' + Math.max(numFailedTests, $code === 0 ? 0 : 1) + ' failed');
+  " || echo "0 passed, 1 failed"
+  return $code
+}
+
+# A function is read whole before it runs: this file may change meanwhile.
+main() {
+  mkdir -p "$IMAGES/next" "$LOGS"
+  exec 9>"$CACHE/cluster/run.lock"
+  flock --nonblock 9 || { say "another run has this cluster; waiting for it"; flock 9; }
+  prerequisites
+  # All that Go and buildah keep goes into the cache folder, too.
+  export GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
+  export GODWIT_IMAGE_TOOL=buildah GODWIT_IMAGE_OUT=$IMAGES CONTAINERS_STORAGE_CONF=$CACHE/images/storage.conf
+  cat >"$CONTAINERS_STORAGE_CONF" <<T
+[storage]
+driver = "overlay"
+graphroot = "$CACHE/images/storage"
+runroot = "$CACHE/images/storage-run"
+T
+  export PATH=$BIN:$PATH NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+  export GODWIT_CLUSTER_SCRATCH=$CACHE/cluster/scratch
+  rm -rf "$GODWIT_CLUSTER_SCRATCH"; mkdir -p "$GODWIT_CLUSTER_SCRATCH"
+  downloads
+  builds
+  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$WORK/admin.kubeconfig" ]; then given_cluster; else own_cluster; fi
+  say "ready for the suite after $SECONDS s"
+  suite
+}
+
+main; exit

@@ -17,7 +17,10 @@ for i in $(seq 50); do                         # cgroups: leaves first
   left=$(find /sys/fs/cgroup/*/kubepods -depth -type d 2>/dev/null || true); [ -n "$left" ] || break
   for d in $left; do rmdir "$d" 2>/dev/null || true; done; sleep 0.1
 done
-[ ! -e "/run/netns/$CLUSTER" ] || ip netns del "$CLUSTER"
+if [ -e "/run/netns/$CLUSTER" ]; then          # also what was killed before it had written its pid down
+  for p in $(ip netns pids "$CLUSTER"); do kill -KILL "$p" 2>/dev/null || true; done
+  ip netns del "$CLUSTER"
+fi
 if [ -f "$RUN/sysctl" ]; then while read -r k v; do echo "$v" >"/proc/sys/$k"; done <"$RUN/sysctl"; rm -f "$RUN/sysctl"; fi
 rm -rf "$WORK/node" "$WORK/images" "$WORK/etcd" "$WORK/pki" "$RUN" "$WORK"/*.kubeconfig "$WORK"/*.lock
 [ "${2:-}" = --keep-logs ] || rm -rf "$LOGS"

@@ -1,15 +1,16 @@
 #!/bin/bash
-# node-up.sh BINDIR WORKDIR [IMAGE.tar ...]
-# A whole single-node cluster: api-up.sh + containerd, kubelet, kube-proxy, bridge CNI,
-# CoreDNS and (where BINDIR has kube-router) NetworkPolicy, all in a network namespace of its own (no route out, so nothing in it reaches another
+# node-up.sh BINDIR WORKDIR
+# A whole single-node cluster: api-up.sh + containerd, kubelet, kube-proxy, bridge CNI, CoreDNS and (where BINDIR has
+# kube-router) NetworkPolicy, all in a network namespace of its own (no route out, so nothing in it reaches another
 # machine) and in a pid + mount namespace (ending its first process ends every container).
-# The API is reachable from this machine at 127.0.0.1:API_PORT. Prints the kubeconfig's path.
+# The API is reachable from this machine at 127.0.0.1:API_PORT. Prints the kubeconfig's path. Exit code 3: the API came
+# up, but this machine starts no pod.
 # Needs root and: containerd runc containernetworking-plugins iptables nftables conntrack ipset gcc python3.
 #   CLUSTER (godwit): netns name and node name   PROXY_MODE (nftables): or iptables
 #   POD_SUBNET (10.244.0.0/24) NODE_IP (10.250.0.2)  FORWARD_PORTS (""): node ports to offer on 127.0.0.1
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd); . "$HERE/processes.sh"
-BIN=$(cd "${1:?BINDIR}" && pwd); WORK=$(mkdir -p "${2:?WORKDIR}" && cd "$2" && pwd); shift 2
+BIN=$(cd "${1:?BINDIR}" && pwd); WORK=$(mkdir -p "${2:?WORKDIR}" && cd "$2" && pwd)
 export CLUSTER=${CLUSTER:-godwit} NODE_IP=${NODE_IP:-10.250.0.2} API_PORT=${API_PORT:-16443}
 export NODE_NAME=${NODE_NAME:-$CLUSTER-node}
 PROXY_MODE=${PROXY_MODE:-nftables} POD_SUBNET=${POD_SUBNET:-10.244.0.0/24} DNS_IP=10.96.0.10
@@ -18,7 +19,7 @@ PKI=$WORK/pki RUN=$WORK/run LOGS=$WORK/logs NODE=$WORK/node IMG=$WORK/images
 export PATH="$BIN:$PATH"
 for c in containerd runc ctr nft iptables conntrack nsenter unshare python3; do command -v $c >/dev/null || die "no $c (apt-get install)"; done
 [ ! -x "$BIN/kube-router" ] || command -v ipset >/dev/null || die "no ipset (apt-get install)"
-exec 8>"/tmp/kube-$CLUSTER.lock"; flock 8
+exec 8>"$WORK/node.lock"; flock 8
 # No live node: start from nothing. What an earlier run left (a crash, a killed machine) would
 # show pods and nodes as ready that are not.
 proc_alive node || { [ ! -d "$RUN" ] || "$HERE/node-down.sh" "$WORK" 8>&-; }
@@ -50,8 +51,6 @@ fi
 if [ -x "$BIN/coredns" ] && [ ! -s "$IMG/coredns.tar" ]; then
   python3 "$HERE/mkimage.py" localhost/coredns:1 "$IMG/coredns.tar" --add "$BIN/coredns=/coredns" --entrypoint '["/coredns"]' --user 65532:65532 >&2
 fi
-# Linked where it can be: images are large.
-for t in "$@"; do ln -f "$t" "$IMG/" 2>/dev/null || cp -u "$t" "$IMG/"; done
 
 # --- node ----------------------------------------------------------------------------------------------------
 mkcert kubelet "/O=system:nodes/CN=system:node:$NODE_NAME" "DNS:$NODE_NAME,IP:$NODE_IP"
@@ -110,6 +109,7 @@ clientConnection: {kubeconfig: $WORK/kube-proxy.kubeconfig}
 conntrack: {maxPerCore: 0, min: 0}
 oomScoreAdj: 0
 Y
+DIE_CODE=3
 if ! proc_alive node; then
   rm -f "$RUN/node.started"
   # kubelet changes these three for the whole kernel: node-down.sh puts them back
@@ -124,7 +124,7 @@ log "node ready"
 if [ -x "$BIN/kube-router" ]; then WATCH=node wait_for 30 kube-router in_ns curl -fsS --noproxy '*' -m 2 http://127.0.0.1:20244/healthz; log "network policy ready"; fi
 if [ -s "$IMG/coredns.tar" ]; then
   sed "s/@DNS_IP@/$DNS_IP/" "$HERE/coredns.yaml" | kubectl apply --server-side -f - >&2
-  kubectl -n kube-system rollout status deployment/coredns --timeout=90s >&2
+  kubectl -n kube-system rollout status deployment/coredns --timeout=180s >&2 || die "no pod starts"
   log "dns ready"
 fi
 echo "$KUBECONFIG"
