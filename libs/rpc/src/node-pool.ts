@@ -53,12 +53,13 @@ export interface RetriedCallOptions extends CallOptions {
 }
 
 /** Replicas that are told apart have a node each; a node that is alone may be a name that stands for all there are. */
-const openClient = (node: NodeAddress, { nodes, tls }: PoolOptions): Client => {
+const openClients = ({ nodes, tls }: PoolOptions): ReadonlyMap<string, Client> => {
   const credentials = channelCredentials(tls);
-  const target = formatHostPort(node);
-  return nodes.length > 1
-    ? new Client(target, credentials, clientChannelOptions)
-    : new Client(refreshedTarget(target), credentials, sharedNameChannelOptions);
+  const open = (target: string): Client =>
+    nodes.length > 1
+      ? new Client(target, credentials, clientChannelOptions)
+      : new Client(refreshedTarget(target), credentials, sharedNameChannelOptions);
+  return new Map(nodes.map((node) => [node.name, open(formatHostPort(node))]));
 };
 
 const RETRY_DELAY = { minMs: 20, maxMs: 200 };
@@ -78,7 +79,7 @@ export class NodePool<D extends Definition> {
     this.nodes = new Nodes(options.nodes, new NodeHealth());
     this.#definition = definition;
     this.#options = options;
-    this.#clients = new Map(options.nodes.map((node) => [node.name, openClient(node, options)]));
+    this.#clients = openClients(options);
     this.#metadata = new Metadata();
     this.#metadata.set(AUTHORIZATION_KEY, `Bearer ${options.fleetToken[0]}`);
     this.#metadata.set(NODE_KEY, options.self);
