@@ -3,15 +3,13 @@ import { connectBus } from '@godwit/bus/bus';
 import { BusUnavailable } from '@godwit/bus/bus-unavailable';
 import { EVENTS } from '@godwit/bus/streams';
 import { retry, sleep } from '@godwit/runtime/backoff';
-import { ConfigError } from '@godwit/runtime/config';
 import { createLogger } from '@godwit/runtime/logger';
+import { reportConfigError } from '@godwit/runtime/report-config-error';
 import { createMetrics } from '@godwit/telemetry/metrics';
 import { loadAnalyticsConfig, type AnalyticsConfig } from './config.js';
 import { exportFacts } from './export-facts.js';
 import { removeAbandoned } from './fact-files.js';
 
-/** EX_CONFIG of sysexits.h: starting again won't help. */
-const EXIT_CONFIG = 78;
 const RETRY = { minMs: 500, maxMs: 2_000 };
 /** Who runs it once is told within some 15 s that NATS does not answer. */
 const ATTEMPTS = 15;
@@ -60,6 +58,8 @@ try {
   const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
   await run(loadAnalyticsConfig(process.env), values.once);
 } catch (error) {
-  process.stderr.write(`${error instanceof ConfigError ? error.message : String(error)}\n`);
-  process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+  if (!reportConfigError(error)) {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 1;
+  }
 }

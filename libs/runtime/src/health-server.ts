@@ -53,9 +53,9 @@ const answer = (response: ServerResponse, status: number, body: unknown): void =
 };
 
 /**
- * The plain HTTP server for the platform: `/healthz` (the event loop turns; which build it
- * is), `/readyz` (all checks pass and it isn't
- * stopping), `/metrics` (Prometheus), `/log-level` (GET, and POST to change it for a while), and what a service adds.
+ * The plain HTTP server for the platform: `/healthz` (the event loop turns; which build it is), `/readyz` (all checks
+ * pass and it isn't stopping), `/metrics` (Prometheus), `/log-level` (GET, and POST to change it for a while), and what a
+ * service adds.
  * Listens on a port that isn't exposed to clients.
  */
 export const startHealthServer = async (options: HealthServerOptions): Promise<HealthServer> => {

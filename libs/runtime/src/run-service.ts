@@ -1,8 +1,8 @@
 import type { BaseConfig } from './base-config.js';
-import { ConfigError } from './config.js';
 import { deferred, within } from './deferred.js';
 import { Lifecycle } from './lifecycle.js';
 import { createLogger } from './logger.js';
+import { reportConfigError } from './report-config-error.js';
 
 export interface RunServiceOptions<C extends BaseConfig> {
   readonly name: string;
@@ -12,8 +12,6 @@ export interface RunServiceOptions<C extends BaseConfig> {
   readonly start: (config: C, life: Lifecycle) => Promise<void>;
 }
 
-/** EX_CONFIG of sysexits.h: starting again won't help. */
-const EXIT_CONFIG = 78;
 /** A process that has stopped but is held by some handle is given this long. */
 const LINGER_MS = 2_000;
 /** The log is written by another thread, and pino's flush does not wait for it: last words are given this long. */
@@ -60,12 +58,8 @@ export const runService = async <C extends BaseConfig>(options: RunServiceOption
   starting.catch((error: unknown) => {
     // A start that a signal interrupted may well end in an error; that is no failure.
     if (life.signal.aborted) return;
-    if (!(error instanceof ConfigError)) {
-      fatal(error);
-      return;
-    }
-    reportConfig(error);
-    ending.resolve(undefined);
+    if (reportConfigError(error)) ending.resolve(undefined);
+    else fatal(error);
   });
   await ending.promise;
   if (!(await life.stop())) process.exitCode = 1;
@@ -90,15 +84,9 @@ const loadOrReport = <C>(load: () => C): C | undefined => {
   try {
     return load();
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    reportConfig(error);
+    if (!reportConfigError(error)) throw error;
     return undefined;
   }
-};
-
-const reportConfig = ({ message }: ConfigError): void => {
-  process.stderr.write(`${message}\n`);
-  process.exitCode = EXIT_CONFIG;
 };
 
 // Node ends by itself once nothing is left to wait for. If something is, say what, and don't become a zombie.
