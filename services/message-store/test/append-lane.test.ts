@@ -1,4 +1,5 @@
 import { systemClock } from '@godwit/runtime/clock';
+import { waitFor } from '@godwit/testkit/wait-for';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppendLane, LANE_LIMITS, type StoredEvent } from '../src/domain/append-lane.js';
@@ -223,6 +224,22 @@ describe('a lane', () => {
     const sent = await owner.sendAll([created, itemOf({ clientMessageId: 'a' }), itemOf({ clientMessageId: 'b' })]);
     expect(sent.map(({ outcome }) => outcome?.kind)).toEqual(['appended', 'appended', 'unavailable']);
     expect((await owner.sendAll([itemOf({ clientMessageId: 'c' })]))[0]?.outcome?.kind).toBe('appended');
+  });
+
+  it('once full, takes nothing before half has gone: what it refused is not overtaken', async () => {
+    const set = new FakeReplicaSet([]);
+    const owner = new Owner(new FakeLog(set), { ...LANE_LIMITS, maxQueuedItems: 8, maxBatchItems: 2 });
+    owner.holds = false;
+    const items = Array.from({ length: 8 }, (_, index) => itemOf({ clientMessageId: String(index) }));
+    const sent = [created, ...items].map((item) => owner.send(item));
+    expect(sent.map(({ outcome }) => outcome?.kind)).toEqual([...Array<undefined>(8), 'unavailable']);
+    await waitFor(() => owner.lane.queued === 6, { what: 'the first batch on its way' });
+    expect(owner.send(itemOf({ clientMessageId: 'too early' })).outcome?.kind).toBe('unavailable');
+    owner.holds = true;
+    await waitFor(() => owner.lane.queued === 0, { what: 'an empty queue' });
+    expect(owner.send(itemOf({ clientMessageId: 'in time' })).outcome).toBeUndefined();
+    await owner.lane.drained();
+    expect(set.documents).toHaveLength(9);
   });
 
   it('tells a lookup whose sender was judged by old members to read them again', async () => {

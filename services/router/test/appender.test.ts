@@ -116,6 +116,44 @@ describe('the appender', () => {
     );
   });
 
+  it('keeps the order of a conversation through refusals of a store that is full', () => {
+    const happenings = fc.array(fc.constantFrom('append', 'append', 'answer', 'full', 'wait'), { maxLength: 60 });
+    fc.assert(
+      fc.property(happenings, (steps) => {
+        const clock = new ManualClock();
+        const nodes = new Nodes();
+        const appender = new Appender({ transport: nodes.transport, clock, deadlineMs: 60_000 });
+        const ids: string[] = [];
+        const act: Record<string, () => void> = {
+          append: () => {
+            ids.push(newId());
+            appender.append(item(ids.at(-1) ?? ''), () => undefined);
+          },
+          answer: () => {
+            const sent = nodes.queue.shift();
+            if (sent !== undefined) appender.onAnswer(sent.node, sent.requestId, nodes.answer(sent.node, sent.item));
+          },
+          full: () => {
+            for (const { node, requestId } of nodes.queue.splice(0)) {
+              appender.onAnswer(node, requestId, { type: 'unavailable', retryAfterMs: 500 });
+            }
+          },
+          wait: () => {
+            clock.advance(300);
+            appender.sweep();
+          },
+        };
+        for (const step of steps) act[step]?.();
+        for (let round = 0; round < 10; round++) {
+          act['wait']?.();
+          while (nodes.queue.length > 0) act['answer']?.();
+        }
+        expect(nodes.stored).toEqual(ids);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('takes items away from a node that is silent for 2 s, and gives up after the deadline', () => {
     const clock = new ManualClock();
     const nodes = new Nodes();

@@ -97,6 +97,7 @@ export class AppendLane {
   readonly #batcher: Batcher<PendingAppend>;
   readonly #recent = new RecentAcks(RECENT_ACKS);
   #queuedBytes = 0;
+  #isFull = false;
   #inFlightSince: LogTime | undefined;
 
   constructor(options: LaneOptions) {
@@ -127,12 +128,18 @@ export class AppendLane {
     return this.#inFlightSince;
   }
 
-  /** Takes the item, or answers at once that there is no room: refusing early keeps what is taken fast. */
+  /**
+   * Takes the item, or answers at once that there is no room: refusing early keeps what is taken fast. Once full it takes
+   * nothing before half has gone: else the room that each batch makes would go to what was sent after what was refused.
+   */
   offer(pending: PendingAppend): void {
+    const { maxQueuedItems, maxQueuedBytes } = this.#options.limits;
     const bytes = pending.item.envelope.length;
-    if (this.#queuedBytes + bytes > this.#options.limits.maxQueuedBytes || !this.#batcher.offer(pending)) {
-      this.#refuse(pending);
-    } else this.#queuedBytes += bytes;
+    const share = this.#isFull ? 2 : 1;
+    const fits = this.queued < maxQueuedItems / share && this.#queuedBytes + bytes <= maxQueuedBytes / share;
+    this.#isFull = !fits;
+    if (!fits || !this.#batcher.offer(pending)) this.#refuse(pending);
+    else this.#queuedBytes += bytes;
   }
 
   drained(): Promise<void> {

@@ -62,6 +62,8 @@ export interface AppendTransport {
 export type AppendDone = (outcome: AppendOutcome) => void;
 
 interface Pending {
+  /** Its place among all that were to be appended. */
+  readonly order: number;
   item: AppendItem;
   readonly done: AppendDone;
   readonly endsAt: number;
@@ -88,6 +90,7 @@ const NOT_OWNER_PAUSE_MS = 20;
 /**
  * Has items appended: at the conversation's owner, and when that breaks, freezes or says it isn't the owner, at the
  * next replica, marked as retries so that they are looked up before they are numbered. Each item ends exactly once.
+ * Of a conversation none is sent while an earlier one waits: what a full store refused is not overtaken by what follows.
  */
 export class Appender {
   readonly #transport: AppendTransport;
@@ -95,8 +98,11 @@ export class Appender {
   readonly #deadlineMs: number;
   readonly #inFlight = new Map<number, Pending>();
   #waiting: Pending[] = [];
+  /** Conversations of `#waiting`. */
+  readonly #held = new Set<string>();
   readonly #answeredAt = new Map<string, number>();
   #lastRequestId = 0;
+  #lastOrder = 0;
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor({ transport, clock, deadlineMs }: AppenderOptions) {
@@ -122,11 +128,14 @@ export class Appender {
     for (const pending of [...this.#inFlight.values(), ...this.#waiting]) this.#giveUp(pending);
     this.#inFlight.clear();
     this.#waiting = [];
+    this.#held.clear();
   }
 
   append(item: AppendItem, done: AppendDone): void {
     const endsAt = this.#clock.monotonic() + this.#deadlineMs;
-    this.#send({ item, done, endsAt, node: '', sentAt: 0, notBefore: 0, avoid: undefined });
+    const order = ++this.#lastOrder;
+    const pending: Pending = { order, item, done, endsAt, node: '', sentAt: 0, notBefore: 0, avoid: undefined };
+    this.#submit(pending);
   }
 
   onAnswer(node: string, requestId: number, answer: NodeAnswer): void {
@@ -147,7 +156,7 @@ export class Appender {
     for (const [requestId] of lost) this.#inFlight.delete(requestId);
     for (const [, pending] of lost) {
       pending.item = { ...pending.item, retry: true };
-      this.#send(pending);
+      this.#submit(pending);
     }
   }
 
@@ -191,20 +200,31 @@ export class Appender {
   #resume(until: number): void {
     if (this.#waiting.length === 0) return;
     const now = this.#clock.monotonic();
-    const waiting = this.#waiting;
+    const waiting = this.#waiting.sort((a, b) => a.order - b.order);
     this.#waiting = [];
+    this.#held.clear();
     for (const pending of waiting) {
       if (now >= pending.endsAt) this.#giveUp(pending);
-      else if (pending.notBefore <= until) this.#send(pending);
-      else this.#waiting.push(pending);
+      else if (pending.notBefore > until) this.#wait(pending);
+      else this.#submit(pending);
     }
+  }
+
+  #submit(pending: Pending): void {
+    if (this.#held.has(pending.item.conversationId)) this.#wait(pending);
+    else this.#send(pending);
+  }
+
+  #wait(pending: Pending): void {
+    this.#waiting.push(pending);
+    this.#held.add(pending.item.conversationId);
   }
 
   #again(pending: Pending, notBefore: number, avoid?: string): void {
     pending.item = { ...pending.item, retry: true };
     pending.notBefore = notBefore;
     pending.avoid = avoid;
-    this.#waiting.push(pending);
+    this.#wait(pending);
   }
 
   #send(pending: Pending): void {
@@ -212,7 +232,7 @@ export class Appender {
     const requestId = ++this.#lastRequestId;
     if (node === undefined || !this.#transport.send(node, requestId, pending.item)) {
       pending.notBefore = this.#clock.monotonic() + SWEEP_MS;
-      this.#waiting.push(pending);
+      this.#wait(pending);
       return;
     }
     pending.node = node;
