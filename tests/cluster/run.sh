@@ -68,7 +68,11 @@ prerequisites() {
   [ -z "$missing" ] || step debian-packages sh -c 'apt-get update -q &&
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"' sh $missing ||
     unable "these Debian packages can't be had:$missing"
+  ! own || tests/cluster/node/can-run.sh "$CACHE/cluster/probe" || unable "this machine's kernel runs no node (above)."
 }
+
+# Whether the cluster is of this script.
+own() { [ -z "${KUBECONFIG:-}" ] || [ "$KUBECONFIG" = "$WORK/admin.kubeconfig" ]; }
 
 # All that comes from outside, so that what fails later is ours.
 downloads() {
@@ -98,12 +102,8 @@ own_cluster() {
   # The suite starts on an empty cluster with the images of now.
   tests/cluster/node/node-down.sh "$WORK" || stop "a former node could not be taken down"
   node=1
-  step node env FORWARD_PORTS=30080 tests/cluster/node/node-up.sh "$BIN" "$WORK"
-  case $? in
-    0) ;;
-    3) unable "no pod starts on this machine (logs: $WORK/logs)." ;;
-    *) stop "the node did not come up (logs: $WORK/logs)" ;;
-  esac
+  step node env FORWARD_PORTS=30080 tests/cluster/node/node-up.sh "$BIN" "$WORK" ||
+    stop "the node did not come up (logs: $WORK/logs)"
   # shellcheck disable=SC2046
   step load tests/cluster/node/image-load.sh "$WORK" $(archives) || stop "the images could not be loaded"
   export KUBECONFIG=$WORK/admin.kubeconfig GODWIT_CLUSTER_EDGE=ws://127.0.0.1:30080
@@ -151,7 +151,7 @@ T
   rm -rf "$GODWIT_CLUSTER_SCRATCH"; mkdir -p "$GODWIT_CLUSTER_SCRATCH"
   downloads
   builds
-  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$WORK/admin.kubeconfig" ]; then given_cluster; else own_cluster; fi
+  if own; then own_cluster; else given_cluster; fi
   say "ready for the suite after $SECONDS s"
   suite
 }

@@ -3,8 +3,7 @@
 # A whole single-node cluster: api-up.sh + containerd, kubelet, kube-proxy, bridge CNI, CoreDNS and (where BINDIR has
 # kube-router) NetworkPolicy, all in a network namespace of its own (no route out, so nothing in it reaches another
 # machine) and in a pid + mount namespace (ending its first process ends every container).
-# The API is reachable from this machine at 127.0.0.1:API_PORT. Prints the kubeconfig's path. Exit code 3: the API came
-# up, but this machine starts no pod.
+# The API is reachable from this machine at 127.0.0.1:API_PORT. Prints the kubeconfig's path.
 # Needs root and: containerd runc containernetworking-plugins iptables nftables conntrack ipset gcc python3.
 #   CLUSTER (godwit): netns name and node name   PROXY_MODE (nftables): or iptables
 #   POD_SUBNET (10.244.0.0/24) NODE_IP (10.250.0.2)  FORWARD_PORTS (""): node ports to offer on 127.0.0.1
@@ -109,7 +108,6 @@ clientConnection: {kubeconfig: $WORK/kube-proxy.kubeconfig}
 conntrack: {maxPerCore: 0, min: 0}
 oomScoreAdj: 0
 Y
-DIE_CODE=3
 if ! proc_alive node; then
   rm -f "$RUN/node.started"
   # kubelet changes these three for the whole kernel: node-down.sh puts them back
