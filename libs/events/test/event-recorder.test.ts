@@ -1,3 +1,4 @@
+import type { StoreOptions } from '@godwit/bus/bus';
 import { EVENT_SLOTS, type StoredSubject } from '@godwit/bus/subjects';
 import { newId } from '@godwit/ids/id';
 import { groupConversation } from '@godwit/ids/conversation';
@@ -20,11 +21,11 @@ const factOf = (conversationId: string, seq: number): Fact => ({
 /** A bus that is away for as long as it is told. */
 class FakeBus {
   away = false;
-  readonly stored: { subject: string; batch: FactBatch }[] = [];
+  readonly stored: { subject: string; batch: FactBatch; traceparent: string | undefined }[] = [];
 
-  store = (subject: StoredSubject, payload: Uint8Array): Promise<void> => {
+  store = (subject: StoredSubject, payload: Uint8Array, { traceparent }: StoreOptions = {}): Promise<void> => {
     if (this.away) return Promise.reject(new Error('away'));
-    this.stored.push({ subject, batch: FactBatch.decode(payload) });
+    this.stored.push({ subject, batch: FactBatch.decode(payload), traceparent });
     return Promise.resolve();
   };
 
@@ -58,6 +59,8 @@ it('stores one record a slot and flush, in order', async () => {
     `events.router.${String(slotOf(one))}`,
     `events.router.${String(slotOf(other))}`,
   ]);
+  // In no trace: what there is belongs to many messages.
+  expect(bus.stored.map(({ traceparent }) => traceparent)).toEqual(['', '']);
   expect(bus.stored[0]?.batch).toMatchObject({ origin: 'router-0', dropped: 0, facts: [{ seq: 1 }, { seq: 3 }] });
   await recorder.stop();
   expect(await count('recorded')).toBe(3);

@@ -27,7 +27,7 @@ export interface Fact {
   conversationId: string;
   /** 0: it concerns none. */
   seq: number;
-  /** Whom it concerns: the sender, the member who has or has read, the owner of a session. Empty: nobody alone. */
+  /** Whom it concerns: the sender, the member who has or has read. Empty: nobody alone. */
   userId: string;
   /** Empty: no device alone. */
   deviceId: string;
@@ -39,8 +39,6 @@ export interface Fact {
     | { $case: "deliveredTo"; value: DeliveredTo }
     | { $case: "readUpTo"; value: ReadUpTo }
     | { $case: "sendRefused"; value: SendRefused }
-    | { $case: "sessionStarted"; value: SessionStarted }
-    | { $case: "sessionEnded"; value: SessionEnded }
     | undefined;
 }
 
@@ -108,18 +106,6 @@ export interface SendRefused {
   reason: string;
   /** godwit.message.v1.Kind */
   kind: number;
-}
-
-/** Session: a socket of the device has been registered. Not written yet: session has no way to NATS. */
-export interface SessionStarted {
-  edgeId: string;
-}
-
-/** Session: the device's socket is gone. Not written yet. */
-export interface SessionEnded {
-  edgeId: string;
-  /** closed, superseded, revoked, lease (the edge is gone) */
-  reason: string;
 }
 
 function createBaseFactBatch(): FactBatch {
@@ -244,12 +230,6 @@ export const Fact: MessageFns<Fact> = {
       case "sendRefused":
         SendRefused.encode(message.what.value, writer.uint32(98).fork()).join();
         break;
-      case "sessionStarted":
-        SessionStarted.encode(message.what.value, writer.uint32(106).fork()).join();
-        break;
-      case "sessionEnded":
-        SessionEnded.encode(message.what.value, writer.uint32(114).fork()).join();
-        break;
     }
     return writer;
   },
@@ -363,22 +343,6 @@ export const Fact: MessageFns<Fact> = {
             message.what = { $case: "sendRefused", value: SendRefused.decode(reader, reader.uint32()) };
             continue;
           }
-          case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
-            message.what = { $case: "sessionStarted", value: SessionStarted.decode(reader, reader.uint32()) };
-            continue;
-          }
-          case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
-            message.what = { $case: "sessionEnded", value: SessionEnded.decode(reader, reader.uint32()) };
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -441,18 +405,6 @@ export const Fact: MessageFns<Fact> = {
       case "sendRefused": {
         if (object.what?.value !== undefined && object.what?.value !== null) {
           message.what = { $case: "sendRefused", value: SendRefused.fromPartial(object.what.value) };
-        }
-        break;
-      }
-      case "sessionStarted": {
-        if (object.what?.value !== undefined && object.what?.value !== null) {
-          message.what = { $case: "sessionStarted", value: SessionStarted.fromPartial(object.what.value) };
-        }
-        break;
-      }
-      case "sessionEnded": {
-        if (object.what?.value !== undefined && object.what?.value !== null) {
-          message.what = { $case: "sessionEnded", value: SessionEnded.fromPartial(object.what.value) };
         }
         break;
       }
@@ -974,128 +926,6 @@ export const SendRefused: MessageFns<SendRefused> = {
     const message = createBaseSendRefused();
     message.reason = object.reason ?? "";
     message.kind = object.kind ?? 0;
-    return message;
-  },
-};
-
-function createBaseSessionStarted(): SessionStarted {
-  return { edgeId: "" };
-}
-
-export const SessionStarted: MessageFns<SessionStarted> = {
-  encode(message: SessionStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.edgeId !== "") {
-      writer.uint32(10).string(message.edgeId);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): SessionStarted {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSessionStarted();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.edgeId = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<SessionStarted>): SessionStarted {
-    return SessionStarted.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<SessionStarted>): SessionStarted {
-    const message = createBaseSessionStarted();
-    message.edgeId = object.edgeId ?? "";
-    return message;
-  },
-};
-
-function createBaseSessionEnded(): SessionEnded {
-  return { edgeId: "", reason: "" };
-}
-
-export const SessionEnded: MessageFns<SessionEnded> = {
-  encode(message: SessionEnded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.edgeId !== "") {
-      writer.uint32(10).string(message.edgeId);
-    }
-    if (message.reason !== "") {
-      writer.uint32(18).string(message.reason);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): SessionEnded {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSessionEnded();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.edgeId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.reason = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<SessionEnded>): SessionEnded {
-    return SessionEnded.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<SessionEnded>): SessionEnded {
-    const message = createBaseSessionEnded();
-    message.edgeId = object.edgeId ?? "";
-    message.reason = object.reason ?? "";
     return message;
   },
 };
