@@ -53,7 +53,11 @@ export const readHandlers = ({
     requireConversation(conversationId);
     requireSeq(seq, 'seq');
     const message = await log.message({ conversationId, seq });
-    if (message === undefined) return { state: { $case: 'notFound', value: {} } };
+    if (message === undefined) {
+      const record = await log.conversation(conversationId);
+      const isPassedOver = record?.skipped.some(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq) === true;
+      return { state: { $case: isPassedOver ? 'passedOver' : 'notFound', value: {} } };
+    }
     const { senderUserId, senderDeviceId, serverTimeMs, kind, expiresAtMs, envelope, gone } = message;
     const found = { senderUserId, senderDeviceId, serverTimeMs, kind, expiresAtMs };
     const payloadGone = envelope === undefined;

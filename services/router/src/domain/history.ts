@@ -3,7 +3,8 @@ import { cutPage } from './answer-size.js';
 import type { Conversations } from './conversations.js';
 import { isAdmin } from './conversation.js';
 import { contains, type Interval } from './intervals.js';
-import type { LogPage, LogQuery, Mark, MessageLog } from './ports.js';
+import { GONE } from './kind.js';
+import type { LogPage, LogQuery, Mark, MessageLog, MessageState } from './ports.js';
 import { readVisible } from './read-visible.js';
 import { invalid, notAMember, Refused, unavailable } from './refusal.js';
 import type { Relations } from './relations.js';
@@ -99,7 +100,7 @@ export class History {
       seq === 0 ? undefined : log.messageState(conversationId, seq),
     ]);
     if (seq > 0 && state === undefined) throw new Refused(invalid('seq', 'there is no such message'));
-    const goneReason = state?.payloadGone === true ? state.goneReason : 0;
+    const goneReason = goneReasonOf(state);
     return { marks: await this.#shown(userId, page.marks), nextPageToken: page.nextPageToken, goneReason };
   }
 
@@ -149,3 +150,9 @@ export class History {
     return marks.map((mark) => (hidden.has(mark) ? { ...mark, readSeq: 0 } : mark));
   }
 }
+
+/** 0: its content is there. What was lost in a restore is told as expired, as it is in reads. */
+const goneReasonOf = (state: MessageState | 'passed-over' | undefined): number => {
+  if (state === 'passed-over') return GONE.expired;
+  return state?.payloadGone === true ? state.goneReason : 0;
+};

@@ -140,7 +140,8 @@ export interface MessageLog {
   marks(query: MarksQuery): Promise<MarksPage>;
   /** The marks that changed, in many conversations, page by page. */
   changedMarks(conversationIds: readonly string[], sinceMs: number): AsyncIterable<readonly Mark[]>;
-  messageState(conversationId: string, seq: number): Promise<MessageState | undefined>;
+  /** Undefined: the log has no document of it. Passed over: it never will, since the log was restored from a backup. */
+  messageState(conversationId: string, seq: number): Promise<MessageState | 'passed-over' | undefined>;
   /** Of at most 1,000 users, as they are; members without any are left out. */
   memberCursors(conversationId: string, userIds: readonly string[]): Promise<readonly MemberCursors[]>;
   membershipLog(conversationId: string, afterVersion: number, limit: number): Promise<MembershipLogPage>;

@@ -64,7 +64,9 @@ export class TraceMessage {
       const message = `the conversation has come to ${String(head.headSeq)} only`;
       throw new Refused({ reason: 'MESSAGE_NOT_FOUND', field: 'seq', message });
     }
-    const [state, all] = await Promise.all([log.messageState(conversationId, seq), this.#recipients(query, head)]);
+    const [found, all] = await Promise.all([log.messageState(conversationId, seq), this.#recipients(query, head)]);
+    const passedOver = found === 'passed-over';
+    const state = passedOver ? undefined : found;
     const asked = userId === '' ? all : all?.filter((recipient) => recipient === userId);
     const recipients = asked?.slice(0, MAX_RECIPIENTS);
     const [cursors, { noticed, read }] = await Promise.all([
@@ -72,7 +74,7 @@ export class TraceMessage {
       events.of(query, state?.serverTimeMs ?? 0),
     ]);
     const concerned = userId === '' ? noticed : noticed.filter((one) => isOf(one, userId));
-    const known = { seq, head, state, recipients, cursors, noticed: concerned, eventsRead: read };
+    const known = { seq, head, state, passedOver, recipients, cursors, noticed: concerned, eventsRead: read };
     const leftOut = (asked?.length ?? 0) - (recipients?.length ?? 0);
     return { steps: stepsOf(known), eventsRead: read, recipients: all?.length ?? 0, leftOut };
   }

@@ -40,6 +40,8 @@ export interface Known {
   readonly head: Head;
   /** Undefined: the log has no document of it. */
   readonly state: MessageState | undefined;
+  /** The log was restored from a backup and went on above it. */
+  readonly passedOver: boolean;
   /** Undefined: they can't be read now. */
   readonly recipients: readonly string[] | undefined;
   readonly cursors: readonly MemberCursors[];
@@ -80,6 +82,8 @@ const acceptedStep = ({ noticed, state, eventsRead }: Known): Step => {
   return { ...BLANK, step: 'accepted', state: 'done', userId, deviceId, detail: 'when is not known' };
 };
 
+const PASSED_OVER = 'a restore from a backup went on above it: if there was a message, the log has lost it';
+
 const isPurged = ({ seq, head }: Known): boolean => seq <= head.floorSeq;
 
 const storedStep = (known: Known): Step => {
@@ -88,6 +92,7 @@ const storedStep = (known: Known): Step => {
     const { serverTimeMs: timeMs, senderUserId: userId, senderDeviceId: deviceId } = state;
     return { ...BLANK, step: 'stored', state: 'done', timeMs, userId, deviceId };
   }
+  if (known.passedOver) return { ...BLANK, step: 'stored', state: 'unknown', detail: PASSED_OVER };
   if (isPurged(known)) return { ...BLANK, step: 'stored', state: 'done', detail: 'purged since' };
   const detail = 'the log has no document above its floor: see the runbook message-missing';
   return { ...BLANK, step: 'stored', state: 'unknown', detail };

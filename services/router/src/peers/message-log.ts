@@ -128,12 +128,13 @@ export class StoreMessageLog implements MessageLog {
     }
   }
 
-  async messageState(conversationId: string, seq: number): Promise<MessageState | undefined> {
+  async messageState(conversationId: string, seq: number): Promise<MessageState | 'passed-over' | undefined> {
     const { state } = await this.#pool.callOwner(
       'getMessageState',
       { conversationId, seq },
       { ...BASE, key: conversationId },
     );
+    if (state?.$case === 'passedOver') return 'passed-over';
     return state?.$case === 'found' ? state.value : undefined;
   }
 

@@ -348,7 +348,14 @@ export interface GetMessageStateRequest {
 }
 
 export interface GetMessageStateResponse {
-  state: { $case: "found"; value: MessageState } | { $case: "notFound"; value: NotFound } | undefined;
+  state: { $case: "found"; value: MessageState } | { $case: "notFound"; value: NotFound } | {
+    $case: "passedOver";
+    value: PassedOver;
+  } | undefined;
+}
+
+/** The log was restored from a backup and went on above this seq (ADR 10): what had it, if anything, is lost. */
+export interface PassedOver {
 }
 
 export interface MessageState {
@@ -3835,6 +3842,9 @@ export const GetMessageStateResponse: MessageFns<GetMessageStateResponse> = {
       case "notFound":
         NotFound.encode(message.state.value, writer.uint32(18).fork()).join();
         break;
+      case "passedOver":
+        PassedOver.encode(message.state.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3868,6 +3878,14 @@ export const GetMessageStateResponse: MessageFns<GetMessageStateResponse> = {
             message.state = { $case: "notFound", value: NotFound.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = { $case: "passedOver", value: PassedOver.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3898,7 +3916,56 @@ export const GetMessageStateResponse: MessageFns<GetMessageStateResponse> = {
         }
         break;
       }
+      case "passedOver": {
+        if (object.state?.value !== undefined && object.state?.value !== null) {
+          message.state = { $case: "passedOver", value: PassedOver.fromPartial(object.state.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBasePassedOver(): PassedOver {
+  return {};
+}
+
+export const PassedOver: MessageFns<PassedOver> = {
+  encode(_: PassedOver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PassedOver {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePassedOver();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PassedOver>): PassedOver {
+    return PassedOver.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<PassedOver>): PassedOver {
+    const message = createBasePassedOver();
     return message;
   },
 };
