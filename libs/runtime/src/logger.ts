@@ -25,12 +25,13 @@ const SENSITIVE = [
   'envelope',
 ];
 
-const NO_IDS = {};
-
-/** Of the span that the line is written in, by the names that OpenTelemetry has for them in logs. */
+/**
+ * Of the span that the line is written in, by the names that OpenTelemetry has for them in logs. A new object each time:
+ * pino writes the line's own fields into it.
+ */
 const idsOfTrace = (): object => {
   const span = activeSpan();
-  return span === undefined ? NO_IDS : { trace_id: span.traceId, span_id: span.spanId };
+  return span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId };
 };
 
 /** JSON lines with the process's name in each. Credentials, phone numbers and payloads are cut out by name. */

@@ -19,6 +19,15 @@ describe('the logger', () => {
     expect(lines[0]).not.toContain('s3cret');
   });
 
+  it('says in a line what belongs to it, and nothing of the lines before', () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    const logger = createLogger({ service: 'edge', node: 'edge-0', level: 'info', destination });
+    logger.info({ userId: 'alice', err: new Error('of alice') }, 'first');
+    logger.info('second');
+    expect(lines[1]).not.toMatch(/alice/);
+  });
+
   it('names the span that a line is written in, and none where there is none', () => {
     const lines: string[] = [];
     const destination = { write: (line: string) => void lines.push(line) };
