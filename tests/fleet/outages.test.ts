@@ -85,6 +85,25 @@ describe('servers away', () => {
     await checkAll(running);
   });
 
+  it('NATS loses its store: people chat on, and those who are away are woken as before', async () => {
+    const nats = own(fleet().stack.servers.nats);
+    const running = await chat();
+    const [erin, frank] = await fleet().people(2);
+    const away = privateConversation(erin?.userId ?? '', frank?.userId ?? '');
+    const f = await fleet().sdk(device(frank));
+    await f.client.call('registerPushToken', { provider: 5, token: 'token-of-frank' });
+    await f.client.close();
+    await nats.wipe();
+    await chatsOn(running, 1_000);
+    const e = await fleet().sdk(device(erin));
+    await e.client.send(away, { text: 'wake up' });
+    await waitFor(async () => (await fleet().stack.logs('push-0')).includes(away), {
+      timeoutMs: 30_000,
+      what: 'the push, by a stream that was made anew',
+    });
+    await checkAll(running);
+  });
+
   it('Redis flushed', async () => {
     const running = await chat();
     await flushRedis(fleet().stack.servers.redis?.url ?? '');

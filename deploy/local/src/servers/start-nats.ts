@@ -8,8 +8,8 @@ import { acquireServer } from './acquire-server.js';
 import { plainEnvironment, type Server, type ServerOptions, serverOf } from './server.js';
 
 export interface NatsServer extends Server {
-  /** Kills all and starts them on empty disks: every stream, consumer and message is lost. */
-  wipe(): Promise<void>;
+  /** Kills these members (default all) and starts them on empty disks. Of all: every stream, consumer and message is lost. */
+  wipe(members?: readonly number[]): Promise<void>;
 }
 
 /** One nats-server with JetStream on disk for each port; several are a cluster, in which streams can have copies. */
@@ -38,9 +38,9 @@ export async function startNats(options: ServerOptions): Promise<NatsServer> {
   await server.start();
   return {
     ...server,
-    wipe: async () => {
-      await server.kill();
-      await Promise.all(ports.map((_, index) => rm(storeOf(options, index), { recursive: true, force: true })));
+    wipe: async (members = [...ports.keys()]) => {
+      await Promise.all(members.map((index) => processes[index]?.kill()));
+      await Promise.all(members.map((index) => rm(storeOf(options, index), { recursive: true, force: true })));
       await server.start();
     },
   };
