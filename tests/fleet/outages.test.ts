@@ -51,7 +51,7 @@ async function chatsOn({ conversation, writers, load }: Chat, forMs: number): Pr
   }
 }
 
-function own(server: Server | undefined): Server {
+function own<T extends Server>(server: T | undefined): T {
   if (server === undefined) throw new Error('this test needs a server that the stack started');
   return server;
 }

@@ -84,7 +84,11 @@ describe('a log that was restored from a backup', () => {
     expect(page.gone).toEqual([{ fromSeq: 4, toSeq: 3 + seqs, reason: GONE.expired }]);
     const stateOf = async (seq: number) =>
       (await router.pool.callOwner('getMessageState', { conversationId, seq }, CALL)).state?.$case;
-    expect([await stateOf(3), await stateOf(4), await stateOf(3 + seqs)]).toEqual(['found', 'passedOver', 'passedOver']);
+    expect([await stateOf(3), await stateOf(4), await stateOf(3 + seqs)]).toEqual([
+      'found',
+      'passedOver',
+      'passedOver',
+    ]);
     const { heads } = await router.pool.callOwner('getHeads', { conversationIds: [conversationId] }, CALL);
     expect(heads).toMatchObject([{ headSeq: 4 + seqs, expiredSeq: 3 + seqs, membershipVersion: 1 }]);
   });

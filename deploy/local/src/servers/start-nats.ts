@@ -39,7 +39,7 @@ export async function startNats(options: ServerOptions): Promise<NatsServer> {
   return {
     ...server,
     wipe: async (members = [...ports.keys()]) => {
-      await Promise.all(members.map((index) => processes[index]?.kill()));
+      await Promise.all(processes.filter((_, index) => members.includes(index)).map((member) => member.kill()));
       await Promise.all(members.map((index) => rm(storeOf(options, index), { recursive: true, force: true })));
       await server.start();
     },
