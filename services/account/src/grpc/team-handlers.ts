@@ -21,12 +21,13 @@ type TeamHandlers = Pick<
   'createBot' | 'importUsers' | 'createApiKey' | 'revokeApiKey'
 >;
 
-/** The scope that an API key needs for each of them. */
+/** The scope that an API key needs for each of them, and for the one call of a user that operators do too. */
 export const TEAM_SCOPES = {
   createBot: 'bots',
   importUsers: 'import',
   createApiKey: 'admin',
   revokeApiKey: 'admin',
+  removeDevice: 'admin',
 } as const;
 
 const IMPORT_MAX = 1_000;

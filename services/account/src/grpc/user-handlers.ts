@@ -1,3 +1,4 @@
+import { isId } from '@godwit/ids/id';
 import type { AccountServiceService, UpdateProfileRequest } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import type { FindUserRequest } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import type { Handlers } from '@godwit/rpc/server';
@@ -75,7 +76,8 @@ export const profileHandlers = ({ acting, profiles, devices, removeDevice }: Use
     return { devices: (await devices.list(userId)).map(deviceMessage) };
   },
   removeDevice: async (request, context) => {
-    const { userId } = await acting(context);
+    // An operator has no device of that user.
+    const userId = context.caller.kind === 'api-key' ? context.requireUser(isId) : (await acting(context)).userId;
     const deviceId = readId(request.deviceId, 'device_id');
     if (await removeDevice({ userId, deviceId })) return {};
     throw new Refusal('not_found', 'DEVICE_NOT_FOUND', { message: 'you have no such device', field: 'device_id' });

@@ -5027,7 +5027,8 @@ export const AccountServiceService = {
     responseDeserialize: (value: Buffer): ListDevicesResponse => ListDevicesResponse.decode(value),
   },
   /**
-   * Removes one of the acting user's devices, revokes its tokens, closes its socket.
+   * Removes one of the acting user's devices, revokes its tokens, closes its socket. Also for operators (scope `admin`), who
+   * act for the user without naming an acting device.
    * Refused with DEVICE_NOT_FOUND.
    */
   removeDevice: {
@@ -5239,7 +5240,8 @@ export interface AccountServiceServer extends UntypedServiceImplementation {
   findUser: handleUnaryCall<FindUserRequest, FindUserResponse>;
   listDevices: handleUnaryCall<ListDevicesRequest, ListDevicesResponse>;
   /**
-   * Removes one of the acting user's devices, revokes its tokens, closes its socket.
+   * Removes one of the acting user's devices, revokes its tokens, closes its socket. Also for operators (scope `admin`), who
+   * act for the user without naming an acting device.
    * Refused with DEVICE_NOT_FOUND.
    */
   removeDevice: handleUnaryCall<RemoveDeviceRequest, RemoveDeviceResponse>;
@@ -5481,7 +5483,8 @@ export interface AccountServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListDevicesResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Removes one of the acting user's devices, revokes its tokens, closes its socket.
+   * Removes one of the acting user's devices, revokes its tokens, closes its socket. Also for operators (scope `admin`), who
+   * act for the user without naming an acting device.
    * Refused with DEVICE_NOT_FOUND.
    */
   removeDevice(
