@@ -7,46 +7,12 @@ import { RefreshingTokens } from '@godwit/client/tokens';
 import { privateConversation } from '@godwit/ids/conversation';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { describe, expect, it } from 'vitest';
-import { device, fleetOfFile, watchTargeting, type Fleet } from './people.js';
+import { device, fleetOfFile, watchTargeting } from './people.js';
+import { finishSignIn, nextPhone, signUp } from './sign-up.js';
 
 // Access tokens that end soon: what takes a quarter of an hour elsewhere is seen here.
 const fleet = fleetOfFile({ envOf: { account: { GODWIT_ACCESS_TOKEN_VALID: '65s' } } });
 watchTargeting(fleet);
-let phones = 0;
-
-interface SignedIn {
-  readonly userId: string;
-  readonly phone: string;
-  readonly deviceId: string;
-  readonly accessToken: string;
-  readonly refreshToken: string;
-  readonly accessExpiresAtMs: number;
-}
-
-async function signUp(fleet: Fleet, userName: string): Promise<SignedIn> {
-  phones += 1;
-  const phone = `+1202555${String(1_000 + phones)}`;
-  const http = httpCalls(fleet.stack.edges);
-  const apiKey = fleet.stack.secrets.adminApiKey;
-  const { verificationId } = await http.call('registerUser', { apiKey, phone, userName, deviceName: 'first' });
-  return finish(fleet, phone, verificationId);
-}
-
-async function finish(fleet: Fleet, phone: string, verificationId: string): Promise<SignedIn> {
-  const code = await fleet.stack.smsCode(phone);
-  const { outcome } = await httpCalls(fleet.stack.edges).call('validateAccount', { verificationId, code });
-  if (outcome.case !== 'signedIn') throw new Error(`not signed in: ${String(outcome.case)}`);
-  const { profile, deviceId, tokens } = outcome.value;
-  return {
-    userId: profile?.userId ?? '',
-    phone,
-    deviceId,
-    accessToken: tokens?.accessToken ?? '',
-    refreshToken: tokens?.refreshToken ?? '',
-    accessExpiresAtMs: Number(tokens?.accessExpiresAtMs ?? 0n),
-  };
-}
-
 const reasonOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'done',
@@ -84,7 +50,7 @@ describe('accounts', () => {
       ({ verificationId } = await http.call('loginUser', { apiKey, phone: dave.phone, deviceName: 'second' }));
       return true;
     });
-    const second = await finish(fleet(), dave.phone, verificationId);
+    const second = await finishSignIn(fleet(), dave.phone, verificationId);
     expect(second.userId).toBe(dave.userId);
     const devices = [await fleet().sdk(dave), await fleet().sdk(second)];
     await c.client.send(conversation, { text: 'to both' });
@@ -94,8 +60,7 @@ describe('accounts', () => {
   });
 
   it('give a wrong code five tries', async () => {
-    phones += 1;
-    const phone = `+1202555${String(1_000 + phones)}`;
+    const phone = nextPhone();
     const http = httpCalls(fleet().stack.edges);
     const apiKey = fleet().stack.secrets.adminApiKey;
     const { verificationId } = await http.call('registerUser', { apiKey, phone, userName: '' });

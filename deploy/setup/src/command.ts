@@ -1,16 +1,22 @@
+import { isId } from '@godwit/ids/id';
 import type { Logger } from '@godwit/runtime/logger';
 import { dump } from './backup/dump.js';
 import { restore, skipAheadOf } from './backup/restore.js';
 import type { SetupConfig } from './config.js';
 import { prepareMongo } from './prepare-mongo.js';
 import { prepareStreams } from './prepare-streams.js';
+import { eraseUser } from './privacy/erase-user.js';
+import { exportUser } from './privacy/export-user.js';
 import { formRedisCluster } from './redis-cluster.js';
 import { initiateReplicaSet } from './replica-set.js';
 
 const USAGE = `usage: main.js                     prepare the stores
        main.js dump FOLDER         write down what MongoDB has
        main.js restore FOLDER      fill an empty MongoDB with it; all services are stopped
-       main.js skip-ahead TIME     after a restore by other tools of a backup that was taken then (2026-11-30T04:00:00Z)`;
+       main.js skip-ahead TIME     after a restore by other tools of a backup that was taken then (2026-11-30T04:00:00Z)
+       main.js export-user USER FILE
+                                   write down what MongoDB has of a user: JSON lines
+       main.js erase-user USER     remove it; devices are removed and groups left before`;
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -19,15 +25,14 @@ export class UsageError extends Error {
 export type SetupCommand = (config: SetupConfig, logger: Logger) => Promise<void>;
 
 /** @throws UsageError */
-export const commandFrom = (words: readonly string[]): SetupCommand => {
-  const [name = 'prepare', argument = '', ...more] = words;
+export const commandFrom = ([name = 'prepare', ...words]: readonly string[]): SetupCommand => {
   const command = COMMANDS.get(name);
-  const complete = name === 'prepare' ? words.length === 0 : argument !== '' && more.length === 0;
-  if (command === undefined || !complete) throw new UsageError(USAGE);
-  return command(argument);
+  if (command === undefined || words.length !== command.length || words.includes('')) throw new UsageError(USAGE);
+  return command(...words);
 };
 
-const COMMANDS: ReadonlyMap<string, (argument: string) => SetupCommand> = new Map([
+/** Each takes as many words as it has parameters. */
+const COMMANDS: ReadonlyMap<string, (...words: string[]) => SetupCommand> = new Map([
   ['prepare', () => prepare],
   [
     'dump',
@@ -48,7 +53,25 @@ const COMMANDS: ReadonlyMap<string, (argument: string) => SetupCommand> = new Ma
       return (config, logger) => skipAheadOf({ ...config, backupAt }, logger);
     },
   ],
+  [
+    'export-user',
+    (userId: string, file: string): SetupCommand => {
+      requireId(userId);
+      return (config, logger) => exportUser({ ...config, userId, file }, logger);
+    },
+  ],
+  [
+    'erase-user',
+    (userId: string): SetupCommand => {
+      requireId(userId);
+      return (config, logger) => eraseUser({ ...config, userId }, logger);
+    },
+  ],
 ]);
+
+const requireId = (userId: string): void => {
+  if (!isId(userId)) throw new UsageError(`USER is the id of a user: 26 characters of a-z and 2-7\n${USAGE}`);
+};
 
 /** A time without a zone would be that of the machine. */
 const momentFrom = (time: string): Date => {

@@ -114,16 +114,24 @@ describe('the command line', () => {
     [['dump']],
     [['restore', 'a', 'b']],
     [['remove', 'a']],
+    [['prepare', 'a']],
+    [['export-user', 'alice', 'a']],
+    [['export-user', 'a'.repeat(26)]],
+    [['erase-user', 'alice']],
     [['skip-ahead', 'yesterday']],
     [['skip-ahead', '2026-11-30T04:00:00']],
   ])('%j is refused with the usage', (words) => {
     expect(() => commandFrom(words)).toThrow(UsageError);
   });
 
-  it.each([[[]], [['dump', 'a']], [['restore', 'a']], [['skip-ahead', '2026-11-30T04:00:00+01:00']]])(
-    '%j is understood',
-    (words) => {
-      expect(commandFrom(words)).toBeTypeOf('function');
-    },
-  );
+  it.each([
+    [[]],
+    [['dump', 'a']],
+    [['restore', 'a']],
+    [['skip-ahead', '2026-11-30T04:00:00+01:00']],
+    [['export-user', 'a'.repeat(26), 'file']],
+    [['erase-user', 'a'.repeat(26)]],
+  ])('%j is understood', (words) => {
+    expect(commandFrom(words)).toBeTypeOf('function');
+  });
 });
