@@ -96,8 +96,9 @@ const readPages = async (consumer: Consumer, { bound, endsAt, onRecord }: Readin
       expires: Math.max(Math.ceil(leftMs), 1_000),
     });
     for await (const message of page) {
-      const { streamSequence: seq, timestampNanos, pending: rest } = message.info;
-      onRecord({ seq, storedAt: Math.floor(timestampNanos / 1e6), payload: message.data });
+      const { streamSequence: seq, pending: rest } = message.info;
+      // In whole numbers: as a fraction it may be rounded up to the next millisecond.
+      onRecord({ seq, storedAt: Number(message.timestampNanos / 1_000_000n), payload: message.data });
       records++;
       bytes += message.data.length;
       pending = rest;
