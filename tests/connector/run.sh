@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# npm run test:connector: analytics/connect, run by a real Benthos from a real NATS to a real S3 and a real Kafka. Builds
+# Benthos from Go modules and fetches the servers (once, outside the clone). Last line: `N passed, N failed`. Exit code 3:
+# this machine can't, and a line says why. Without Java and Maven, Kafka's part is left out, and a line says so.
+#   GODWIT_CONNECTOR_ONLY      arguments for vitest, e.g. -t 'on S3'
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+HERE=$PWD/tests/connector
+CACHE=${GODWIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/godwit}
+WORK=$CACHE/connector LOGS=$CACHE/connector/logs
+say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
+unable() { echo "tests/connector: not run here: $*" >&2; exit 3; }
+stop() { echo "tests/connector: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
+
+# step NAME COMMAND...: with what it says in a log, of which the end is shown when it fails.
+step() {
+  local name=$1 began=$SECONDS; shift
+  "$@" >"$LOGS/$name.log" 2>&1 || { tail -n 20 "$LOGS/$name.log" >&2; return 1; }
+  say "$name: $((SECONDS - began)) s"
+}
+
+# A build is named by what it was made of.
+digest() { cat "$@" | sha256sum | cut -c1-16; }
+
+benthos() {
+  command -v go >/dev/null || unable "Go is needed (it builds Benthos from modules)."
+  export GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules GODWIT_BENTHOS_BIN
+  GODWIT_BENTHOS_BIN=$WORK/benthos-$(digest "$HERE"/benthos/*)
+  [ ! -x "$GODWIT_BENTHOS_BIN" ] || return 0
+  # Only what is imported is fetched, and compiling asks the network for nothing.
+  step go-modules go -C "$HERE/benthos" list -deps . || unable "the Go modules of Benthos can't be had."
+  step benthos env CGO_ENABLED=0 GOPROXY=off go -C "$HERE/benthos" build -trimpath -ldflags '-s -w' \
+    -o "$GODWIT_BENTHOS_BIN" . || stop "Benthos could not be built"
+}
+
+kafka() {
+  local jars=$WORK/kafka-$(digest "$HERE/kafka/pom.xml")
+  if [ ! -d "$jars" ]; then
+    if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then say "Kafka is left out: no java, no mvn"; return; fi
+    rm -rf "$jars.part"
+    if ! step kafka mvn --batch-mode --quiet --strict-checksums --file "$HERE/kafka/pom.xml" \
+      "-Dmaven.repo.local=$WORK/maven" dependency:copy-dependencies "-DoutputDirectory=$jars.part"; then
+      say "Kafka is left out: its jars can't be had"
+      return
+    fi
+    mv "$jars.part" "$jars"
+    rm -rf "$WORK/maven"
+  fi
+  export GODWIT_KAFKA_JARS=$jars
+}
+
+servers() {
+  step servers node --input-type=module -e "
+    const { acquireServer } = await import('@godwit/local-stack/servers/acquire-server');
+    for (const name of ['nats-server', 'weed']) await acquireServer(name, { report: console.log });"
+}
+
+suite() {
+  local report code
+  report=$(mktemp)
+  # shellcheck disable=SC2086
+  eval "npx vitest run --config tests/connector/vitest.config.ts --reporter=verbose --reporter=json \
+    --outputFile.json=$report ${GODWIT_CONNECTOR_ONLY:-}"
+  code=$?
+  say "done after $SECONDS s"
+  node -e "
+    const { numPassedTests, numFailedTests } = JSON.parse(require('node:fs').readFileSync('$report'));
+    console.log(numPassedTests + ' passed, ' + Math.max(numFailedTests, $code === 0 ? 0 : 1) + ' failed');
+  " || echo "0 passed, 1 failed"
+  rm -f "$report"
+  return $code
+}
+
+# A function is read whole before it runs: this file may change meanwhile.
+main() {
+  mkdir -p "$LOGS"
+  exec 9>"$WORK/run.lock"
+  flock --nonblock 9 || { say "another run is going on; waiting for it"; flock 9; }
+  benthos
+  step project node deploy/local/bootstrap.mjs build || {
+    [ -f node_modules/.godwit-installed ] || unable "the project's npm packages can't be had."
+    stop "the project could not be built"
+  }
+  (cd "$HERE" && servers) || unable "NATS or SeaweedFS can't be had."
+  kafka
+  suite
+}
+
+main; exit
