@@ -63,12 +63,15 @@ prerequisites() {
   [ -x "$BIN/kubectl" ] || [ "$(df --output=avail -B1G "$CACHE" | tail -n 1)" -ge 20 ] ||
     unable "20 GB of disk are needed in $CACHE."
   local package missing=""
-  for package in $PACKAGES; do dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"; done
+  for package in $PACKAGES; do
+    # A removed one may still be known.
+    dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+  done
   # shellcheck disable=SC2086
   [ -z "$missing" ] || step debian-packages sh -c 'apt-get update -q &&
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"' sh $missing ||
     unable "these Debian packages can't be had:$missing"
-  ! own || tests/cluster/node/can-run.sh "$CACHE/cluster/probe" || unable "this machine's kernel runs no node (above)."
+  ! own || tests/cluster/node/can-run.sh "$CACHE/cluster/probe" || unable "this machine runs no node (above)."
 }
 
 # Whether the cluster is of this script.
@@ -91,11 +94,14 @@ builds() {
   # The next version of one service, to roll to.
   step next-image env GODWIT_IMAGE_TAG=ci-next GODWIT_IMAGE_OUT="$IMAGES/next" deploy/build.sh router ||
     stop "no second image of router"
+  step quickstart-images tests/cluster/quickstart.sh images "$IMAGES/quickstart" ||
+    stop "the images of the README's quickstart could not be made"
 }
 
 archives() {
   local name
   for name in $SERVICES mongod nats-server redis-server next/router; do echo "$IMAGES/$name.tar"; done
+  for name in $SERVICES mongod nats-server redis-server cert-manager; do echo "$IMAGES/quickstart/$name.tar"; done
 }
 
 own_cluster() {
@@ -133,7 +139,7 @@ suite() {
 
 # A function is read whole before it runs: this file may change meanwhile.
 main() {
-  mkdir -p "$IMAGES/next" "$LOGS"
+  mkdir -p "$IMAGES/next" "$IMAGES/quickstart" "$LOGS"
   exec 9>"$CACHE/cluster/run.lock"
   flock --nonblock 9 || { say "another run has this cluster; waiting for it"; flock 9; }
   prerequisites

@@ -1,8 +1,8 @@
 #!/bin/bash
-# build.sh fetch|build BINDIR SRCDIR: etcd, the Kubernetes binaries, CoreDNS and kube-router (used for NetworkPolicy only)
-# from the Go module proxy, and two checkers of manifests: kube-score, and the Tiltfile's interpreter beside this folder.
-# `fetch` downloads their modules, `build` compiles what it brought without asking the network. An existing binary of the
-# wanted version is kept. Needs: go. No git, no GitHub.
+# build.sh fetch|build BINDIR SRCDIR: etcd, the Kubernetes binaries, CoreDNS, kube-router (used for NetworkPolicy only) and
+# cert-manager from the Go module proxy, and two checkers of manifests: kube-score, and the Tiltfile's interpreter. `fetch`
+# downloads their modules, `build` compiles what it brought without asking the network. An existing binary of the wanted
+# version is kept. Needs: go. No git, no GitHub.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 STEP=${1:?fetch or build}
@@ -74,9 +74,10 @@ program() {
   if fetching; then needs "$2"; resolve "$3"; else CGO_ENABLED=0 compile "$1" "$2"; fi
 }
 
-check_tiltfile() {
-  cd "$HERE/../tiltfile"
-  if fetching; then go mod download; else CGO_ENABLED=0 compile check-tiltfile .; fi
+# own NAME: a program of this project, in the folder of its name beside this one.
+own() {
+  cd "$HERE/../$1"
+  if fetching; then go mod download; else CGO_ENABLED=0 compile "$1" .; fi
 }
 
 kubernetes
@@ -84,4 +85,7 @@ etcd
 coredns
 program kube-router github.com/cloudnativelabs/kube-router/v2/cmd/kube-router github.com/cloudnativelabs/kube-router/v2@v$KUBEROUTER
 program kube-score github.com/zegl/kube-score/cmd/kube-score github.com/zegl/kube-score@v$KUBESCORE
-check_tiltfile
+own check-tiltfile
+own cert-manager
+# The kinds that it works on.
+fetching || cat "$(GOPROXY=off go list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.io_*.yaml >"$BIN/cert-manager.crds.yaml"

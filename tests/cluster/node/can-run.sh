@@ -1,6 +1,7 @@
 #!/bin/bash
 # can-run.sh DIR: whether this machine's kernel grants what a node with pods needs; says on stderr what it doesn't. Of
-# Kubernetes it uses nothing: what fails after this is no fault of the machine. Needs root, gcc and the packages of node-up.sh.
+# Kubernetes it uses nothing: what fails after this is no fault of the machine. Needs root, gcc and the packages of
+# node-up.sh.
 set -euo pipefail
 DIR=$(mkdir -p "${1:?DIR}" && cd "$1" && pwd)
 probe() { local what=$1; shift; "$@" >"$DIR/log" 2>&1 || { echo "$what: $(tail -n 1 "$DIR/log")" >&2; exit 1; }; }

@@ -9,16 +9,23 @@ export interface Step {
   readonly shown: readonly string[];
 }
 
+/** The blocks of a section of the README, in order; each its lines. */
+export function blocksOf(title: string): string[][] {
+  const text = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+  const [, section = ''] = text.split(`\n## ${title}\n`);
+  const [own = ''] = section.split('\n## ');
+  return [...own.matchAll(/\n```\n(.*?)\n```/gs)].map(([, block = '']) => block.split('\n'));
+}
+
 /** Every `$ npx godwit ...` of the README's section "Try it", in order. */
 export function transcript(): Step[] {
-  const text = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
-  const section = /\n## Try it\n(.*?)\n## /s.exec(text)?.[1] ?? '';
   const steps: { args: string[]; shown: string[] }[] = [];
-  for (const [, block = ''] of section.matchAll(/\n```\n(.*?)\n```/gs)) {
-    for (const line of block.split('\n')) {
+  for (const block of blocksOf('Try it')) {
+    const isTranscript = block.some((line) => line.startsWith('$ npx godwit'));
+    for (const line of block) {
       const command = /^\$ npx godwit (.*)$/.exec(line)?.[1];
       if (command !== undefined) steps.push({ args: words(command), shown: [] });
-      else if (block.includes('$ npx godwit')) steps.at(-1)?.shown.push(line);
+      else if (isTranscript) steps.at(-1)?.shown.push(line);
     }
   }
   return steps;
