@@ -28,7 +28,10 @@ const panel = ({ title, unit, queries }, index) => ({
   datasource: DATASOURCE,
   gridPos: { x: (index % 2) * WIDTH, y: Math.floor(index / 2) * HEIGHT, w: WIDTH, h: HEIGHT },
   fieldConfig: { defaults: { unit, min: 0, custom: { fillOpacity: 8, showPoints: 'never' } }, overrides: [] },
-  options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
+  options: {
+    legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
+    tooltip: { mode: 'multi', sort: 'desc' },
+  },
   targets: queries.map(({ expr, legend }, at) => ({
     refId: String.fromCharCode(65 + at),
     datasource: DATASOURCE,
@@ -45,6 +48,7 @@ const dashboard = (uid, title, panels) => ({
   timezone: 'utc',
   refresh: '10s',
   time: { from: 'now-1h', to: 'now' },
+  annotations: { list: [] },
   templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Prometheus' }] },
   panels: panels.map(panel),
 });

@@ -1,8 +1,8 @@
 #!/bin/bash
 # build.sh fetch|build BINDIR SRCDIR: etcd, the Kubernetes binaries, CoreDNS, kube-router (used for NetworkPolicy only) and
-# cert-manager from the Go module proxy, and two checkers of manifests: kube-score, and the Tiltfile's interpreter. `fetch`
-# downloads their modules, `build` compiles what it brought without asking the network. An existing binary of the wanted
-# version is kept. Needs: go. No git, no GitHub.
+# cert-manager from the Go module proxy, and what checks files: kube-score, the Tiltfile's interpreter, Grafana's schema of
+# dashboards. `fetch` downloads their modules, `build` compiles what it brought without asking the network. An existing
+# binary of the wanted version is kept. Needs: go. No git, no GitHub.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 STEP=${1:?fetch or build}
@@ -86,6 +86,7 @@ coredns
 program kube-router github.com/cloudnativelabs/kube-router/v2/cmd/kube-router github.com/cloudnativelabs/kube-router/v2@v$KUBEROUTER
 program kube-score github.com/zegl/kube-score/cmd/kube-score github.com/zegl/kube-score@v$KUBESCORE
 own check-tiltfile
+own check-dashboards
 own cert-manager
 # The kinds that it works on.
 fetching || cat "$(GOPROXY=off go list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.io_*.yaml >"$BIN/cert-manager.crds.yaml"

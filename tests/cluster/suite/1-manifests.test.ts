@@ -1,9 +1,12 @@
+import { readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { kubectl, ROOT, run, succeed } from './kubectl.js';
 
 const OVERLAYS = ['ci', 'dev', 'prod', 'staging'];
+
+const DASHBOARDS = readdirSync(path.join(ROOT, 'observability/dashboards')).filter((name) => name.endsWith('.json'));
 
 /** What of kube-score does not fit, and why. */
 const IGNORED = [
@@ -64,4 +67,10 @@ describe('every overlay', () => {
       expect(names).toEqual(Array.from({ length: replicas }, (_, index) => `${service}-${String(index)}`));
     }
   });
+});
+
+it.each(DASHBOARDS)('Grafana knows everything in %s', async (file) => {
+  const { code, stderr } = await run('check-dashboards', [path.join('observability/dashboards', file)]);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
 });
