@@ -20,7 +20,9 @@ export interface Kafka extends Server {
 
 /** The folder of Kafka's jars; undefined where it can't be had (run.sh says why). */
 export const KAFKA_JARS = process.env['GODWIT_KAFKA_JARS'];
-const java = (...args: string[]): string[] => [
+/** `dir`: for what Java unpacks, and leaves where it was. */
+const java = (dir: string, ...args: string[]): string[] => [
+  `-Djava.io.tmpdir=${dir}`,
   '-Xmx256m',
   '-XX:+UseSerialGC',
   '-XX:TieredStopAtLevel=1',
@@ -38,13 +40,13 @@ export async function startKafka(dir: string, watchdog: Watchdog): Promise<Kafka
   await writeFile(config, properties({ url, controller: `${LOOPBACK}:${controller}`, data: path.join(dir, 'data') }));
   const format = await run(
     'java',
-    java('kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', config),
+    java(dir, 'kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', config),
   );
   if (format.code !== 0) throw new Error(`Kafka's disk could not be formatted: ${format.stdout}${format.stderr}`);
   const spec = {
     name: 'kafka',
     command: 'java',
-    args: java('kafka.Kafka', config),
+    args: java(dir, 'kafka.Kafka', config),
     env: plainEnvironment(),
     cwd: dir,
     logFile: path.join(dir, 'kafka.log'),
@@ -53,7 +55,7 @@ export async function startKafka(dir: string, watchdog: Watchdog): Promise<Kafka
   const ready = () => waitUntilReady(managed, { timeoutMs: 120_000, check: () => complaintOf(port) });
   const server = serverOf({ url, processes: [managed], ready });
   await server.start();
-  return { ...server, read: (topic) => readTopic(url, topic) };
+  return { ...server, read: (topic) => readTopic(dir, url, topic) };
 }
 
 const properties = ({ url, controller, data }: { url: string; controller: string; data: string }): string =>
@@ -84,10 +86,13 @@ const complaintOf = (port: number): Promise<string | undefined> =>
   });
 
 /** Kafka's own consumer; it ends when nothing has come for a while, with an error that says so. */
-async function readTopic(url: string, topic: string): Promise<KafkaMessage[]> {
+async function readTopic(dir: string, url: string, topic: string): Promise<KafkaMessage[]> {
   const where = ['--bootstrap-server', url, '--topic', topic, '--from-beginning', '--timeout-ms', '3000'];
   const shape = ['--formatter-property', 'print.key=true'];
-  const { stdout } = await run('java', java('org.apache.kafka.tools.consumer.ConsoleConsumer', ...where, ...shape));
+  const { stdout } = await run(
+    'java',
+    java(dir, 'org.apache.kafka.tools.consumer.ConsoleConsumer', ...where, ...shape),
+  );
   return stdout
     .split('\n')
     .filter((line) => line.includes('\t'))
