@@ -1,30 +1,21 @@
-import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { privateConversation } from '@godwit/ids/conversation';
 import { AccountServiceClient } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { GroupServiceClient } from '@godwit/proto/gen/grpc/godwit/group/v1/group';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { credentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { fleetOfFile, NAMESPACE } from './people.js';
+import { fleetOfFile } from './people.js';
+import { setupCommand } from './setup-command.js';
 import { signUp, type SignedIn } from './sign-up.js';
 import { teamCall } from './team-call.js';
 
 // What docs/runbooks/gdpr-request.md has an operator do, with its commands.
 
-const run = promisify(execFile);
-const SETUP = fileURLToPath(new URL('../../deploy/setup/dist/main.js', import.meta.url));
 const fleet = fleetOfFile();
 
-const setup = (...words: string[]) => {
-  const GODWIT_MONGO_URL = fleet().stack.servers.urls.mongo;
-  return run(process.execPath, [SETUP, ...words], {
-    env: { PATH: process.env['PATH'], GODWIT_MONGO_URL, GODWIT_NAMESPACE: NAMESPACE },
-  });
-};
+const setup = setupCommand(fleet);
 
 /** What the tool says when it does not do it. */
 const refusal = (...words: string[]): Promise<string> =>

@@ -1,24 +1,15 @@
-import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { privateConversation } from '@godwit/ids/conversation';
 import { connectMongo } from '@godwit/mongo/connect';
 import { silentLogger } from '@godwit/runtime/logger';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { expect, it } from 'vitest';
 import { device, fleetOfFile, NAMESPACE, type Person, type Watched } from './people.js';
+import { setupCommand } from './setup-command.js';
 
-const run = promisify(execFile);
-const SETUP = fileURLToPath(new URL('../../deploy/setup/dist/main.js', import.meta.url));
 const fleet = fleetOfFile();
 
-const setup = (...words: string[]) => {
-  const GODWIT_MONGO_URL = fleet().stack.servers.urls.mongo;
-  return run(process.execPath, [SETUP, ...words], {
-    env: { PATH: process.env['PATH'], GODWIT_MONGO_URL, GODWIT_NAMESPACE: NAMESPACE },
-  });
-};
+const setup = setupCommand(fleet);
 
 async function stopServices(): Promise<void> {
   const { stack } = fleet();
