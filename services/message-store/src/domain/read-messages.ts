@@ -50,6 +50,10 @@ const MAX_SCANNED = 4_096;
 /** Envelopes in an answer, in bytes: well below gRPC's message size even when each is at its largest. */
 const MAX_BYTES = 4_194_304;
 
+/** The range that a restore passed over and that the seq is in. */
+export const skippedAt = ({ skipped }: ConversationRecord, seq: number): SeqRange | undefined =>
+  skipped.find(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq);
+
 /**
  * What became of seqs of which there is no document, in pieces by rising seq. At or below the floor their tombstones have
  * been purged: above the highest seq that expired unseen all were delivered; up to there some expired, and it is not known
@@ -57,10 +61,10 @@ const MAX_BYTES = 4_194_304;
  * @throws LogHole
  */
 const whyMissing = (range: SeqRange, record: ConversationRecord, conversationId: string): GoneRange[] => {
-  const { floorSeq, expiredSeq, skipped } = record;
+  const { floorSeq, expiredSeq } = record;
   const pieces: GoneRange[] = [];
   for (let at = range.fromSeq; at <= range.toSeq;) {
-    const end = at <= floorSeq ? floorSeq : skipped.find(({ fromSeq, toSeq }) => fromSeq <= at && at <= toSeq)?.toSeq;
+    const end = at <= floorSeq ? floorSeq : skippedAt(record, at)?.toSeq;
     if (end === undefined) throw new LogHole(conversationId, { fromSeq: at, toSeq: range.toSeq });
     const reason = at > expiredSeq ? GONE.delivered : GONE.expired;
     const toSeq = Math.min(end, range.toSeq, reason === GONE.expired ? expiredSeq : end);

@@ -4,7 +4,7 @@ import type { Handlers } from '@godwit/rpc/server';
 import type { ConversationHeads } from '../domain/conversation-heads.js';
 import type { HeadCache } from '../domain/head-cache.js';
 import type { LogReader } from '../domain/message-log.js';
-import { LogHole, readMessages } from '../domain/read-messages.js';
+import { LogHole, readMessages, skippedAt } from '../domain/read-messages.js';
 import type { Retention } from '../domain/retention.js';
 import { toHead, toReadResponse, toStoredMessage } from './mapping.js';
 import { MAX_BATCH, requireConversation, requireCount, requireSeq, requireThat } from './validate.js';
@@ -55,7 +55,7 @@ export const readHandlers = ({
     const message = await log.message({ conversationId, seq });
     if (message === undefined) {
       const record = await log.conversation(conversationId);
-      const isPassedOver = record?.skipped.some(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq) === true;
+      const isPassedOver = record !== undefined && skippedAt(record, seq) !== undefined;
       return { state: { $case: isPassedOver ? 'passedOver' : 'notFound', value: {} } };
     }
     const { senderUserId, senderDeviceId, serverTimeMs, kind, expiresAtMs, envelope, gone } = message;
