@@ -9,14 +9,16 @@ import { eraseUser } from './privacy/erase-user.js';
 import { exportUser } from './privacy/export-user.js';
 import { formRedisCluster } from './redis-cluster.js';
 import { initiateReplicaSet } from './replica-set.js';
+import { revokeSigningKeys } from './revoke-signing-keys.js';
 
-const USAGE = `usage: main.js                     prepare the stores
+export const USAGE = `usage: main.js                     prepare the stores
        main.js dump FOLDER         write down what MongoDB has
        main.js restore FOLDER      fill an empty MongoDB with it; all services are stopped
        main.js skip-ahead TIME     after a restore by other tools of a backup that was taken then (2026-11-30T04:00:00Z)
        main.js export-user USER FILE
                                    write down what MongoDB has of a user: JSON lines
-       main.js erase-user USER     remove it; devices are removed and groups left before`;
+       main.js erase-user USER     remove it; devices are removed and groups left before
+       main.js revoke-signing-keys remove what signs access tokens; account and edges are started again after it`;
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -34,6 +36,7 @@ export const commandFrom = ([name = 'prepare', ...words]: readonly string[]): Se
 /** Each takes as many words as it has parameters. */
 const COMMANDS: ReadonlyMap<string, (...words: string[]) => SetupCommand> = new Map([
   ['prepare', () => prepare],
+  ['revoke-signing-keys', () => revokeSigningKeys],
   [
     'dump',
     (folder: string): SetupCommand =>

@@ -1,6 +1,6 @@
 import { createLogger } from '@godwit/runtime/logger';
 import { reportConfigError } from '@godwit/runtime/report-config-error';
-import { commandFrom, UsageError } from './command.js';
+import { commandFrom, USAGE, UsageError } from './command.js';
 import { loadSetupConfig } from './config.js';
 
 /** EX_USAGE of sysexits.h: starting again won't help. */
@@ -8,9 +8,10 @@ const EXIT_USAGE = 64;
 
 const logger = createLogger({ service: 'setup', node: 'setup', level: 'info' });
 
+const words = process.argv.slice(2);
 try {
-  const run = commandFrom(process.argv.slice(2));
-  await run(loadSetupConfig(process.env), logger);
+  if (words.includes('--help')) process.stdout.write(`${USAGE}\n`);
+  else await commandFrom(words)(loadSetupConfig(process.env), logger);
 } catch (error) {
   if (error instanceof UsageError) {
     process.stderr.write(`${error.message}\n`);

@@ -115,6 +115,7 @@ describe('the command line', () => {
     [['restore', 'a', 'b']],
     [['remove', 'a']],
     [['prepare', 'a']],
+    [['revoke-signing-keys', 'all']],
     [['export-user', 'alice', 'a']],
     [['export-user', 'a'.repeat(26)]],
     [['erase-user', 'alice']],
@@ -131,6 +132,7 @@ describe('the command line', () => {
     [['skip-ahead', '2026-11-30T04:00:00+01:00']],
     [['export-user', 'a'.repeat(26), 'file']],
     [['erase-user', 'a'.repeat(26)]],
+    [['revoke-signing-keys']],
   ])('%j is understood', (words) => {
     expect(commandFrom(words)).toBeTypeOf('function');
   });

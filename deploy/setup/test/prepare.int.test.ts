@@ -1,3 +1,4 @@
+import { signingKeys } from '@godwit/account/mongo/collections';
 import { connectMongo } from '@godwit/mongo/connect';
 import { silentLogger } from '@godwit/runtime/logger';
 import { testServers } from '@godwit/testkit/test-servers';
@@ -9,6 +10,7 @@ import { FLEET_COLLECTIONS, prepareMongo } from '../src/prepare-mongo.js';
 import { prepareStreams } from '../src/prepare-streams.js';
 import { formRedisCluster } from '../src/redis-cluster.js';
 import { initiateReplicaSet } from '../src/replica-set.js';
+import { revokeSigningKeys } from '../src/revoke-signing-keys.js';
 
 const namespace = uniqueNamespace();
 const { mongoUrl, natsUrl, redisUrl } = testServers();
@@ -60,4 +62,18 @@ describe('preparing the stores, twice', () => {
     });
     await formRedisCluster({ redisUrl, masters: 3, logger: silentLogger });
   });
+});
+
+it('leaves no signing key when they are revoked', async () => {
+  const mongo = await connectMongo({ url: mongoUrl, database: namespace, appName: 'test', logger: silentLogger });
+  try {
+    const keys = signingKeys.in(mongo.db);
+    await mongo.db.collection(signingKeys.name).insertMany([{ kid: 'leaked' }, { kid: 'next' }]);
+    await revokeSigningKeys(plan, silentLogger);
+    expect(await keys.countDocuments()).toBe(0);
+    // Nothing to do is no failure.
+    await revokeSigningKeys(plan, silentLogger);
+  } finally {
+    await mongo.close();
+  }
 });
