@@ -26,7 +26,7 @@ images() {
 
 volumes() {
   local dir=$1 i
-  for i in 0 1 2 3 4; do
+  for i in {0..29}; do
     # As a provisioner would leave it: whoever gets it may write.
     mkdir -p -m 0777 "$dir/$i"
     cat <<Y

@@ -1,5 +1,7 @@
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { STAGING } from './suite/certificate.js';
 
 /** One cluster, one state: the dry runs need it empty. */
 class ByName extends BaseSequencer {
@@ -8,6 +10,9 @@ class ByName extends BaseSequencer {
   }
 }
 
+// The certificate that clients of the overlay `staging` see: workers, which are processes, trust it.
+process.env['NODE_EXTRA_CA_CERTS'] = path.join(STAGING, 'chat.crt');
+
 const conditions = ['source', 'module', 'node', 'development|production'];
 
 export default defineConfig({
@@ -15,6 +20,8 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } },
   test: {
     include: ['tests/cluster/suite/*.test.ts'],
+    globalSetup: 'tests/cluster/suite/certificate.ts',
+    pool: 'forks',
     fileParallelism: false,
     sequence: { sequencer: ByName },
     testTimeout: 240_000,

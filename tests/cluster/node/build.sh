@@ -1,6 +1,6 @@
 #!/bin/bash
 # build.sh fetch|build BINDIR SRCDIR: etcd, the Kubernetes binaries, CoreDNS, kube-router (used for NetworkPolicy only) and
-# cert-manager from the Go module proxy, and what checks files: kube-score, the Tiltfile's interpreter, Grafana's schema of
+# cert-manager from the Go module proxy, kustomize's own command, and what checks files: kube-score, the Tiltfile's interpreter, Grafana's schema of
 # dashboards. `fetch` downloads their modules, `build` compiles what it brought without asking the network. An existing
 # binary of the wanted version is kept. Needs: go. No git, no GitHub.
 set -euo pipefail
@@ -8,7 +8,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 STEP=${1:?fetch or build}
 BIN=$(mkdir -p "${2:?BINDIR}" && cd "$2" && pwd)
 SRC=$(mkdir -p "${3:?SRCDIR}" && cd "$3" && pwd)
-K8S=1.34.4; ETCD=3.5.21; COREDNS=1.13.1; KUBEROUTER=2.1.0; KUBESCORE=1.20.0
+K8S=1.34.4; ETCD=3.5.21; COREDNS=1.13.1; KUBEROUTER=2.1.0; KUBESCORE=1.20.0; KUSTOMIZE=5.7.1
 STAGING="api apiextensions-apiserver apimachinery apiserver cli-runtime client-go cloud-provider
  cluster-bootstrap code-generator component-base component-helpers controller-manager cri-api
  cri-client csi-translation-lib dynamic-resource-allocation endpointslice externaljwt kms
@@ -85,6 +85,7 @@ etcd
 coredns
 program kube-router github.com/cloudnativelabs/kube-router/v2/cmd/kube-router github.com/cloudnativelabs/kube-router/v2@v$KUBEROUTER
 program kube-score github.com/zegl/kube-score/cmd/kube-score github.com/zegl/kube-score@v$KUBESCORE
+program kustomize sigs.k8s.io/kustomize/kustomize/v5 sigs.k8s.io/kustomize/kustomize/v5@v$KUSTOMIZE
 own check-tiltfile
 own check-dashboards
 own cert-manager

@@ -21,7 +21,7 @@ const build = (overlay: string): Promise<string> => succeed('kubectl', ['kustomi
 describe('every overlay', () => {
   beforeAll(async () => {
     // What the dry runs need to be there: namespaces, and the kinds of cert-manager and the Prometheus operator.
-    await kubectl('apply', '--server-side', '-f', 'tests/cluster/crds.yaml');
+    await kubectl('apply', '--server-side', '-f', 'tests/cluster/crds');
     await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
     const namespaces = ['k8s/base/fleet', 'k8s/components/data-namespace/namespace.yaml'];
     for (const [index, from] of namespaces.entries())

@@ -1,21 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import path from 'node:path';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kubectl, ROOT, SCRATCH, run, succeed } from './kubectl.js';
-import { blocksOf } from './transcript.js';
-
-const VOLUMES = path.join(SCRATCH, 'volumes');
-const NAMESPACES = ['godwit', 'godwit-edge', 'godwit-data'];
-
-const deleteFleet = async (): Promise<void> => {
-  await kubectl('delete', 'namespace', ...NAMESPACES, '--ignore-not-found', '--timeout=240s');
-};
-
-/** In a shell, as its reader would type it. */
-const type = (line: string, env: NodeJS.ProcessEnv = {}): Promise<string> =>
-  succeed('env', [...Object.entries(env).map(([name, value]) => `${name}=${value ?? ''}`), 'bash', '-c', line]);
+import { kubectl, ROOT, SCRATCH, run } from './kubectl.js';
+import { bringClusterServices, deleteFleet, deleteVolumes } from './surroundings.js';
+import { blocksOf, type } from './transcript.js';
 
 /** Of the README: what brings the fleet up, and what its first people do. */
 const [deploying = [], trying = []] = blocksOf('On Kubernetes');
@@ -23,14 +13,12 @@ const [deploying = [], trying = []] = blocksOf('On Kubernetes');
 describe('the quickstart of the README, with kubectl alone', () => {
   beforeAll(async () => {
     await deleteFleet();
-    await succeed('tests/cluster/quickstart.sh', ['cluster', VOLUMES]);
+    await bringClusterServices();
   });
 
   afterAll(async () => {
     await deleteFleet();
-    await kubectl('delete', '-f', 'tests/cluster/storage-class.yaml', '--ignore-not-found');
-    await kubectl('delete', 'persistentvolumes', '--all', '--timeout=60s');
-    await rm(VOLUMES, { recursive: true, force: true });
+    await deleteVolumes();
   });
 
   it('builds the images, and gives them to the nodes', () => {
@@ -62,17 +50,17 @@ describe('the quickstart of the README, with kubectl alone', () => {
 
   it('three people chat', async () => {
     const [forward = '', seed = '', chat = ''] = trying;
-    const env = { GODWIT_HOME: await mkdtemp(path.join(SCRATCH, 'home-')), NO_COLOR: '1' };
+    const variables = { GODWIT_HOME: await mkdtemp(path.join(SCRATCH, 'home-')), NO_COLOR: '1' };
     expect(forward).toMatch(/ &$/);
     const tunnel = spawn('bash', ['-c', `exec ${forward.replace(/ &$/, '')}`], { cwd: ROOT, stdio: 'pipe' });
     let said = '';
     tunnel.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
     try {
       await waitFor(() => said.includes('Forwarding from'), { timeoutMs: 20_000, what: 'the port of the edge' });
-      expect(await type(seed, env)).toContain('Hello from Tilt');
+      expect(await type(seed, { variables })).toContain('Hello from Tilt');
       // The seed is there already: nothing is done twice.
-      expect(await type(seed, env)).toContain('carol is there');
-      expect(await type(`${chat} </dev/null`, env)).toContain('Hello from Tilt');
+      expect(await type(seed, { variables })).toContain('carol is there');
+      expect(await type(`${chat} </dev/null`, { variables })).toContain('Hello from Tilt');
     } finally {
       tunnel.kill();
     }

@@ -13,7 +13,16 @@ import { expect } from 'vitest';
 import { EDGE, forwarded, kubectl, ROOT, SCRATCH, somePod } from './kubectl.js';
 
 /** Of the `ci` overlay. */
-export const API_KEY = 'godwit-development-key';
+const API_KEY = 'godwit-development-key';
+
+/** A fleet as internal teams and clients find it. Certificates are PEM. */
+export interface Site {
+  readonly edge: string;
+  readonly apiKey: string;
+  readonly ca: Buffer;
+  readonly key: Buffer;
+  readonly cert: Buffer;
+}
 
 export interface Device {
   readonly userId: string;
@@ -22,17 +31,26 @@ export interface Device {
 
 const file = (name: string): Buffer => readFileSync(path.join(SCRATCH, 'certificates', name));
 
+/** The `ci` overlay, with the certificates of certificates.sh. */
+const ciSite = (): Site => ({
+  edge: EDGE,
+  apiKey: API_KEY,
+  ca: file('ca.crt'),
+  key: file('caller.key'),
+  cert: file('caller.crt'),
+});
+
 /** New users with two devices each, made as an internal team would: gRPC over TLS with an API key. */
-export async function people(count: number): Promise<Device[][]> {
+export async function people(count: number, site = ciSite()): Promise<Device[][]> {
   const pod = await somePod('account');
   await using tunnel = await forwarded({ namespace: 'godwit', what: `pod/${pod.name}`, port: 7100 });
   const client = new AccountServiceClient(
     `127.0.0.1:${String(tunnel.port)}`,
-    credentials.createSsl(file('ca.crt'), file('caller.key'), file('caller.crt')),
+    credentials.createSsl(site.ca, site.key, site.cert),
     { 'grpc.ssl_target_name_override': 'account.godwit.svc' },
   );
   const metadata = new Metadata();
-  metadata.set('x-api-key', API_KEY);
+  metadata.set('x-api-key', site.apiKey);
   const users = Array.from({ length: count }, () => ({
     externalId: newId(),
     phone: '',
@@ -54,17 +72,23 @@ export async function people(count: number): Promise<Device[][]> {
 }
 
 /** One device: its client, and the texts it has shown. */
-class Watched {
+export class Watched {
   readonly client: GodwitClient;
   readonly texts: string[] = [];
 
-  constructor(device: Device) {
-    this.client = new GodwitClient({ edges: [EDGE], tokens: fixedToken(device.accessToken), socket: nodeSocket });
+  constructor(device: Device, edge: string) {
+    this.client = new GodwitClient({ edges: [edge], tokens: fixedToken(device.accessToken), socket: nodeSocket });
     this.client.on('message', (message) => {
       const text = textOf(message);
       if (text !== undefined) this.texts.push(text);
     });
   }
+}
+
+/** The private conversation of two users. */
+export function conversationOf(users: readonly (readonly Device[])[]): string {
+  const [alice = '', bob = ''] = users.map(([device]) => device?.userId ?? '').sort();
+  return `p:${alice}:${bob}`;
 }
 
 const PACE_MS = 100;
@@ -85,12 +109,11 @@ export class Chat {
     this.#working = this.#writers.map((writer, index) => this.#write(writer, index));
   }
 
-  static async begin(): Promise<Chat> {
-    const users = await people(2);
-    const devices = users.map((owned) => owned.map((device) => new Watched(device)));
+  static async begin(site = ciSite()): Promise<Chat> {
+    const users = await people(2, site);
+    const devices = users.map((owned) => owned.map((device) => new Watched(device, site.edge)));
     await Promise.all(devices.flat().map(({ client }) => client.connect()));
-    const [alice, bob] = users.map(([device]) => device?.userId ?? '').sort();
-    return new Chat(devices, `p:${alice ?? ''}:${bob ?? ''}`);
+    return new Chat(devices, conversationOf(users));
   }
 
   get acked(): number {

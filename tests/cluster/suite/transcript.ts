@@ -31,12 +31,37 @@ export function transcript(): Step[] {
   return steps;
 }
 
+/** The blocks of a page of docs/runbooks, in order. */
+function blocksIn(page: string): { language: string; text: string }[] {
+  const text = readFileSync(path.join(ROOT, 'docs/runbooks', page), 'utf8');
+  const found = text.matchAll(/\n *```(\w*)\n(.*?)\n *```/gs);
+  return [...found].map(([, language = '', block = '']) => ({ language, text: block }));
+}
+
+/** The one block of a page of docs/runbooks with this in it. */
+export function blockOf(page: string, part: string): string {
+  const [found, ...more] = blocksIn(page).filter(({ text }) => text.includes(part));
+  if (found === undefined || more.length > 0) throw new Error(`${page} has ${String(more.length)} more or no ${part}`);
+  return found.text;
+}
+
+interface Desk {
+  readonly folder?: string;
+  /** What the page leaves to its reader. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** What a shell says to a block. */
+export function type(block: string, { folder = ROOT, variables = {} }: Desk = {}): Promise<string> {
+  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return succeed('env', [`--chdir=${folder}`, ...assignments, 'bash', '--norc', '-euo', 'pipefail', '-c', block]);
+}
+
 /** Runs every `sh` block of a page of docs/runbooks, in order, as its reader would. */
 export async function follow(page: string): Promise<void> {
-  const text = readFileSync(path.join(ROOT, 'docs/runbooks', page), 'utf8');
-  const blocks = [...text.matchAll(/\n```sh\n(.*?)\n```/gs)].map(([, block = '']) => block);
+  const blocks = blocksIn(page).filter(({ language }) => language === 'sh');
   if (blocks.length === 0) throw new Error(`${page} has no command`);
-  for (const block of blocks) await succeed('bash', ['-euo', 'pipefail', '-c', block]);
+  for (const { text } of blocks) await type(text);
 }
 
 function words(command: string): string[] {

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# staging.sh DIR: what docs/runbooks/deploy.md presupposes of the overlay `staging`, in DIR: a copy of the manifests in which it fits
+# the tests' cluster.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+dir=$(mkdir -p "$1" && cd "$1" && pwd)
+rm -rf "$dir/k8s" "$dir/observability"
+# The component `monitoring` is made of the latter.
+cp -r k8s observability "$dir"
+cp -r tests/cluster/staging "$dir/k8s/components/of-the-tests"
+cd "$dir/k8s/overlays/staging"
+kustomize edit add component ../../components/one-node ../../components/of-the-tests
+sed -i 's|^\(GODWIT_EDGE_PUBLIC_URLS\)=.*|\1=wss://127.0.0.1:30080|' fleet.env
