@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# npm run test:connector: analytics/connect, run by a real Benthos from a real NATS to a real S3 and a real Kafka. Builds
-# Benthos from Go modules and fetches the servers (once, outside the clone). Last line: `N passed, N failed`. Exit code 3:
-# this machine can't, and a line says why. Without Java and Maven, Kafka's part is left out, and a line says so.
+# npm run test:connector: analytics/connect, run by a real Benthos from a real NATS to a real S3 and a real Kafka, and
+# observability/otel-collector.yaml, run by a real OpenTelemetry Collector on the traces of a real fleet. Builds both from
+# Go modules and fetches the servers (once, outside the clone). Last line: `N passed, N failed`. Exit code 3: this machine
+# can't, and a line says why. Without Java and Maven, Kafka's part is left out, and a line says so; as are traces where the
+# collector's modules can't be had.
 #   GODWIT_CONNECTOR_ONLY      arguments for vitest, e.g. -t 'on S3'
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 HERE=$PWD/tests/connector
 CACHE=${GODWIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/godwit}
 WORK=$CACHE/connector LOGS=$CACHE/connector/logs
@@ -22,19 +24,28 @@ step() {
 # A build is named by what it was made of.
 digest() { cat "$@" | sha256sum | cut -c1-16; }
 
-benthos() {
-  command -v go >/dev/null || unable "Go is needed (it builds Benthos from modules)."
-  export GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules GODWIT_BENTHOS_BIN
-  GODWIT_BENTHOS_BIN=$WORK/benthos-$(digest "$HERE"/benthos/*)
-  [ ! -x "$GODWIT_BENTHOS_BIN" ] || return 0
+# program NAME: builds the Go module of that name, once; `built` is then where it is. Fails where its modules can't be had.
+program() {
+  export GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
+  built=$WORK/$1-$(digest "$HERE/$1"/*)
+  [ ! -x "$built" ] || return 0
   # Only what is imported is fetched, and compiling asks the network for nothing.
-  step go-modules go -C "$HERE/benthos" list -deps . || unable "the Go modules of Benthos can't be had."
-  step benthos env CGO_ENABLED=0 GOPROXY=off go -C "$HERE/benthos" build -trimpath -ldflags '-s -w' \
-    -o "$GODWIT_BENTHOS_BIN" . || stop "Benthos could not be built"
+  step "$1-modules" go -C "$HERE/$1" list -deps . || return 1
+  step "$1" env CGO_ENABLED=0 GOPROXY=off go -C "$HERE/$1" build -trimpath -ldflags '-s -w' -o "$built" . ||
+    stop "$1 could not be built"
+}
+
+programs() {
+  command -v go >/dev/null || unable "Go is needed (it builds Benthos from modules)."
+  program benthos || unable "the Go modules of Benthos can't be had."
+  export GODWIT_BENTHOS_BIN=$built
+  if program collector; then export GODWIT_OTELCOL_BIN=$built
+  else say "Traces are left out: the collector's Go modules can't be had"; fi
 }
 
 kafka() {
-  local jars=$WORK/kafka-$(digest "$HERE/kafka/pom.xml")
+  local jars
+  jars=$WORK/kafka-$(digest "$HERE/kafka/pom.xml")
   if [ ! -d "$jars" ]; then
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then say "Kafka is left out: no java, no mvn"; return; fi
     rm -rf "$jars.part"
@@ -52,7 +63,8 @@ kafka() {
 servers() {
   step servers node --input-type=module -e "
     const { acquireServer } = await import('@godwit/local-stack/servers/acquire-server');
-    for (const name of ['nats-server', 'weed']) await acquireServer(name, { report: console.log });"
+    for (const name of ['mongod', 'nats-server', 'redis-server', 'weed'])
+      await acquireServer(name, { report: console.log });"
 }
 
 suite() {
@@ -76,12 +88,12 @@ main() {
   mkdir -p "$LOGS"
   exec 9>"$WORK/run.lock"
   flock --nonblock 9 || { say "another run is going on; waiting for it"; flock 9; }
-  benthos
+  programs
   step project node deploy/local/bootstrap.mjs build || {
     [ -f node_modules/.godwit-installed ] || unable "the project's npm packages can't be had."
     stop "the project could not be built"
   }
-  (cd "$HERE" && servers) || unable "NATS or SeaweedFS can't be had."
+  (cd "$HERE" && servers) || unable "MongoDB, NATS, Redis or SeaweedFS can't be had."
   kafka
   suite
 }
