@@ -1,12 +1,11 @@
-import { blocks, contacts, devices, phones, sendHistories, userNames, users } from '@godwit/account/mongo/collections';
+import { devices, imports, phones, sendHistories, userNames, users } from '@godwit/account/mongo/collections';
 import { userConversations } from '@godwit/group/mongo/collections';
 import { GONE, KIND } from '@godwit/message-store/domain/message';
 import { deliveries, messages } from '@godwit/message-store/mongo/collections';
 import { connectMongo } from '@godwit/mongo/connect';
-import { lastSeenCollection } from '@godwit/presence/mongo/last-seen';
-import { pushOutcomes, pushTokens } from '@godwit/push/mongo/collections';
 import type { Logger } from '@godwit/runtime/logger';
 import type { Db } from 'mongodb';
+import { OF_USER } from './user-records.js';
 
 export interface ErasePlan {
   readonly mongoUrl: string;
@@ -19,7 +18,6 @@ export class NotReadyForErasure extends Error {
   override readonly name = 'NotReadyForErasure';
 }
 
-const OF_USER = [contacts, blocks, pushTokens, pushOutcomes, lastSeenCollection, devices];
 /** A membership change has no words of the sender's, and members are made from it. */
 const WITH_CONTENT = { $ne: KIND.membership };
 
@@ -40,7 +38,7 @@ export const eraseUser = async ({ mongoUrl, namespace, userId }: ErasePlan, logg
       const marks = await deliveries.in(mongo.db).deleteOne({ conversationId, userId });
       removed['deliveries'] = (removed['deliveries'] ?? 0) + marks.deletedCount;
     }
-    for (const { name } of OF_USER) {
+    for (const { name } of [imports, ...OF_USER]) {
       removed[name] = (await mongo.db.collection(name).deleteMany({ userId })).deletedCount;
     }
     removed[users.name] = await eraseAccount(mongo.db, userId);

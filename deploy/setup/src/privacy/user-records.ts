@@ -2,6 +2,7 @@ import {
   blocks,
   contacts,
   devices,
+  imports,
   phones,
   sendHistories,
   userNames,
@@ -25,7 +26,15 @@ export interface UserRecord {
 /** Fields that open something, or that only the fleet can read. */
 const HIDDEN = { _id: 0, phoneKey: 0, token: 0, bodyHash: 0, by: 0 } as const;
 
-const OF_USER: readonly DeclarationFields[] = [devices, contacts, blocks, pushTokens, pushOutcomes, lastSeenCollection];
+/** Whose documents have the user they are of in `userId`, and are of nobody else. */
+export const OF_USER: readonly DeclarationFields[] = [
+  contacts,
+  blocks,
+  pushTokens,
+  pushOutcomes,
+  lastSeenCollection,
+  devices,
+];
 
 /**
  * All that MongoDB has of a user and can find by the user, as it is stored, without secrets: the account, then what hangs on it, then
@@ -38,6 +47,9 @@ export async function* userRecords(db: Db, userId: string): AsyncGenerator<UserR
   if (user === null) throw new Error(`there is no user ${userId}`);
   yield* read(db, users, { userId });
   yield* claims(db, user);
+  for await (const { _id: externalId, ...document } of imports.in(db).find({ userId })) {
+    yield { collection: imports.name, document: { externalId, ...document } };
+  }
   for (const declaration of OF_USER) yield* read(db, declaration, { userId });
   for await (const { conversationId } of userConversations.in(db).find({ userId }).sort({ conversationId: 1 })) {
     yield* read(db, userConversations, { userId, conversationId });

@@ -177,7 +177,12 @@ export const signingKeys = declareCollection<SigningKeyDocument>({
   indexes: [],
 });
 
-export const imports = declareCollection<ImportDocument>({ name: 'imports', shardKey: BY_ID, indexes: [] });
+export const imports = declareCollection<ImportDocument>({
+  name: 'imports',
+  shardKey: BY_ID,
+  // For requests of users (deploy/setup); imports themselves know the external id.
+  indexes: [{ key: BY_USER }],
+});
 
 export const ACCOUNT_COLLECTIONS = [
   users,
