@@ -7,19 +7,11 @@
 #   GODWIT_CONNECTOR_ONLY      arguments for vitest, e.g. -t 'on S3'
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
-HERE=$PWD/tests/connector
+NAME=tests/connector HERE=$PWD/tests/connector
 CACHE=${GODWIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/godwit}
 WORK=$CACHE/connector LOGS=$CACHE/connector/logs
-say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
-unable() { echo "tests/connector: not run here: $*" >&2; exit 3; }
-stop() { echo "tests/connector: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
-
-# step NAME COMMAND...: with what it says in a log, of which the end is shown when it fails.
-step() {
-  local name=$1 began=$SECONDS; shift
-  "$@" >"$LOGS/$name.log" 2>&1 || { tail -n 20 "$LOGS/$name.log" >&2; return 1; }
-  say "$name: $((SECONDS - began)) s"
-}
+# shellcheck source=tests/harness.sh
+. tests/harness.sh
 
 # A build is named by what it was made of.
 digest() { cat "$@" | sha256sum | cut -c1-16; }
@@ -61,41 +53,21 @@ kafka() {
 }
 
 servers() {
-  step servers node --input-type=module -e "
+  step servers env --chdir="$HERE" node --input-type=module -e "
     const { acquireServer } = await import('@godwit/local-stack/servers/acquire-server');
     for (const name of ['mongod', 'nats-server', 'redis-server', 'weed'])
       await acquireServer(name, { report: console.log });"
 }
 
-suite() {
-  local report code
-  report=$(mktemp)
-  # shellcheck disable=SC2086
-  eval "npx vitest run --config tests/connector/vitest.config.ts --reporter=verbose --reporter=json \
-    --outputFile.json=$report ${GODWIT_CONNECTOR_ONLY:-}"
-  code=$?
-  say "done after $SECONDS s"
-  node -e "
-    const { numPassedTests, numFailedTests } = JSON.parse(require('node:fs').readFileSync('$report'));
-    console.log(numPassedTests + ' passed, ' + Math.max(numFailedTests, $code === 0 ? 0 : 1) + ' failed');
-  " || echo "0 passed, 1 failed"
-  rm -f "$report"
-  return $code
-}
-
 # A function is read whole before it runs: this file may change meanwhile.
 main() {
   mkdir -p "$LOGS"
-  exec 9>"$WORK/run.lock"
-  flock --nonblock 9 || { say "another run is going on; waiting for it"; flock 9; }
+  alone "$WORK/run.lock"
   programs
-  step project node deploy/local/bootstrap.mjs build || {
-    [ -f node_modules/.godwit-installed ] || unable "the project's npm packages can't be had."
-    stop "the project could not be built"
-  }
-  (cd "$HERE" && servers) || unable "MongoDB, NATS, Redis or SeaweedFS can't be had."
+  project
+  servers || unable "MongoDB, NATS, Redis or SeaweedFS can't be had."
   kafka
-  suite
+  suite "$WORK/report.json" "${GODWIT_CONNECTOR_ONLY:-}"
 }
 
 main; exit

@@ -1,7 +1,8 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runProgram, type Ran } from '@godwit/testkit/run-program';
 import { waitFor } from '@godwit/testkit/wait-for';
 
 export const ROOT = path.resolve(fileURLToPath(import.meta.url), '../../../..');
@@ -10,23 +11,9 @@ export const ROOT = path.resolve(fileURLToPath(import.meta.url), '../../../..');
 export const EDGE = process.env['GODWIT_CLUSTER_EDGE'] ?? 'ws://127.0.0.1:30080';
 export const SCRATCH = process.env['GODWIT_CLUSTER_SCRATCH'] ?? '/tmp/godwit-cluster';
 
-export interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs a program of this machine to its end. */
-export function run(command: string, args: readonly string[], input?: string): Promise<Ran> {
-  return new Promise((resolve) => {
-    const options = { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 };
-    const child = execFile(command, [...args], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
-      resolve({ code, stdout, stderr });
-    });
-    child.stdin?.end(input ?? '');
-  });
-}
+export const run = (command: string, args: readonly string[], input = ''): Promise<Ran> =>
+  runProgram(command, args, { cwd: ROOT, input });
 
 /** @throws Error with what it said when it fails */
 export async function succeed(command: string, args: readonly string[], input?: string): Promise<string> {

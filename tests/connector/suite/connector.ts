@@ -4,7 +4,7 @@ import { ManagedProcess } from '@godwit/local-stack/process/managed-process';
 import type { Watchdog } from '@godwit/local-stack/process/watchdog';
 import { PROJECT_ROOT } from '@godwit/local-stack/project-root';
 import { plainEnvironment } from '@godwit/local-stack/servers/server';
-import { run, type Ran } from './run.js';
+import { runProgram, type Ran } from '@godwit/testkit/run-program';
 
 export type Pipeline = 'facts-to-kafka' | 'facts-to-s3' | 'logs-to-kafka' | 'logs-to-s3';
 export const PIPELINES: readonly Pipeline[] = ['facts-to-kafka', 'facts-to-s3', 'logs-to-kafka', 'logs-to-s3'];
@@ -15,17 +15,18 @@ type Env = Readonly<Record<string, string>>;
 const BENTHOS = process.env['GODWIT_BENTHOS_BIN'] ?? 'benthos';
 const FOLDER = path.join('analytics', 'connect');
 const SHARED = ['-t', path.join(FOLDER, 'events.template.yaml'), '-r', path.join(FOLDER, 'rows.yaml')];
+const HERE = { cwd: PROJECT_ROOT, timeoutMs: 60_000 };
 const fileOf = (pipeline: Pipeline): string => path.join(FOLDER, `${pipeline}.yaml`);
 
 /** What Benthos itself says about a configuration. */
 export const lint = (pipeline: Pipeline, env: Env): Promise<Ran> =>
-  run(BENTHOS, [...SHARED, 'lint', fileOf(pipeline)], { env: { ...plainEnvironment(), ...env } });
+  runProgram(BENTHOS, [...SHARED, 'lint', fileOf(pipeline)], { ...HERE, env: { ...plainEnvironment(), ...env } });
 
 /** Runs a pipeline over an input to its end. */
 export const feed = async (pipeline: Pipeline, env: Env, input: string): Promise<Ran> => {
   const listen = `${LOOPBACK}:${await freePort()}`;
   const environment = { ...plainEnvironment(), GODWIT_CONNECTOR_LISTEN: listen, ...env };
-  return run(BENTHOS, [...SHARED, '-c', fileOf(pipeline)], { env: environment, input });
+  return runProgram(BENTHOS, [...SHARED, '-c', fileOf(pipeline)], { ...HERE, env: environment, input });
 };
 
 export interface ConnectorOptions {

@@ -5,7 +5,7 @@ import { freePorts, LOOPBACK } from '@godwit/local-stack/ports';
 import { ManagedProcess, waitUntilReady } from '@godwit/local-stack/process/managed-process';
 import type { Watchdog } from '@godwit/local-stack/process/watchdog';
 import { plainEnvironment, type Server, serverOf } from '@godwit/local-stack/servers/server';
-import { run } from './run.js';
+import { runProgram } from '@godwit/testkit/run-program';
 
 /** A message of a topic. */
 export interface KafkaMessage {
@@ -38,9 +38,10 @@ export async function startKafka(dir: string, watchdog: Watchdog): Promise<Kafka
   const config = path.join(dir, 'server.properties');
   await mkdir(dir, { recursive: true });
   await writeFile(config, properties({ url, controller: `${LOOPBACK}:${controller}`, data: path.join(dir, 'data') }));
-  const format = await run(
+  const format = await runProgram(
     'java',
     java(dir, 'kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', config),
+    { cwd: dir, timeoutMs: 60_000 },
   );
   if (format.code !== 0) throw new Error(`Kafka's disk could not be formatted: ${format.stdout}${format.stderr}`);
   const spec = {
@@ -89,9 +90,10 @@ const complaintOf = (port: number): Promise<string | undefined> =>
 async function readTopic(dir: string, url: string, topic: string): Promise<KafkaMessage[]> {
   const where = ['--bootstrap-server', url, '--topic', topic, '--from-beginning', '--timeout-ms', '3000'];
   const shape = ['--formatter-property', 'print.key=true'];
-  const { stdout } = await run(
+  const { stdout } = await runProgram(
     'java',
     java(dir, 'org.apache.kafka.tools.consumer.ConsoleConsumer', ...where, ...shape),
+    { cwd: dir, timeoutMs: 60_000 },
   );
   return stdout
     .split('\n')

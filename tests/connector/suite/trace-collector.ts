@@ -7,7 +7,7 @@ import { Watchdog } from '@godwit/local-stack/process/watchdog';
 import { PROJECT_ROOT } from '@godwit/local-stack/project-root';
 import { plainEnvironment } from '@godwit/local-stack/servers/server';
 import { waitFor } from '@godwit/testkit/wait-for';
-import { run, type Ran } from './run.js';
+import { runProgram, type Ran } from '@godwit/testkit/run-program';
 
 /** What run.sh has built; undefined where it can't be had (it says why). */
 export const OTELCOL = process.env['GODWIT_OTELCOL_BIN'];
@@ -15,7 +15,11 @@ const FILE = path.join('observability', 'otel-collector.yaml');
 
 /** What a collector itself says about the configuration. */
 export const validate = (env: Readonly<Record<string, string>>): Promise<Ran> =>
-  run(OTELCOL ?? 'otelcol', ['validate', '--config', FILE], { env: { ...plainEnvironment(), ...env } });
+  runProgram(OTELCOL ?? 'otelcol', ['validate', '--config', FILE], {
+    cwd: PROJECT_ROOT,
+    timeoutMs: 60_000,
+    env: { ...plainEnvironment(), ...env },
+  });
 
 export interface CollectorOptions {
   /** The port it listens on for spans. */
