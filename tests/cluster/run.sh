@@ -10,48 +10,20 @@
 #   GODWIT_CLUSTER_ONLY        arguments for vitest, e.g. a file of tests/cluster/suite
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+NAME=tests/cluster
 CACHE=${GODWIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/godwit}
 BIN=$CACHE/cluster/bin SRC=$CACHE/cluster/src WORK=$CACHE/cluster/node IMAGES=$CACHE/images/ci LOGS=$CACHE/cluster/logs
 PACKAGES="containerd runc containernetworking-plugins iptables nftables conntrack ipset debootstrap buildah"
 SERVICES="account edge group message-store presence push router session setup"
-say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
-# A machine that can't run this is no failure of the fleet.
-unable() { echo "tests/cluster: not run here: $*" >&2; exit 3; }
-stop() { echo "tests/cluster: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
+STORES="mongod nats-server redis-server weed"
+# shellcheck source=tests/harness.sh
+. tests/harness.sh
 
-# --- whatever happens, nothing stays behind but the cache ------------------------------------------------------------
-child="" node=""
-# in_group COMMAND...: in a process group of its own, so that a signal to this script ends all of it.
-in_group() {
-  setsid "$@" &
-  child=$!
-  wait "$child"; local code=$?
-  child=""; return $code
-}
-cleanup() {
-  local code=$?
-  trap '' INT TERM HUP
-  if [ -n "$child" ]; then
-    kill -TERM -- "-$child" 2>/dev/null
-    timeout 10 tail --pid="$child" -f /dev/null
-    kill -KILL -- "-$child" 2>/dev/null
-  fi
-  if [ -n "$node" ]; then
-    if [ "${GODWIT_CLUSTER_KEEP:-}" = 1 ] && [ "$code" -lt 128 ]; then say "left running: KUBECONFIG=$WORK/admin.kubeconfig"
-    else tests/cluster/node/node-down.sh "$WORK" --keep-logs || say "the node could not be taken down"; fi
-  fi
-  exit "$code"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-
-# step NAME COMMAND...: with what it says in a log, of which the end is shown when it fails.
-step() {
-  local name=$1 began=$SECONDS; shift
-  in_group "$@" >"$LOGS/$name.log" 2>&1 || { tail -n 20 "$LOGS/$name.log" >&2; return 1; }
-  say "$name: $((SECONDS - began)) s"
+node=""
+release() {
+  [ -n "$node" ] || return 0
+  if [ "${GODWIT_CLUSTER_KEEP:-}" = 1 ] && [ "$1" -lt 128 ]; then say "left running: KUBECONFIG=$WORK/admin.kubeconfig"
+  else tests/cluster/node/node-down.sh "$WORK" --keep-logs || say "the node could not be taken down"; fi
 }
 
 # --- stages ----------------------------------------------------------------------------------------------------------
@@ -79,10 +51,7 @@ own() { [ -z "${KUBECONFIG:-}" ] || [ "$KUBECONFIG" = "$WORK/admin.kubeconfig" ]
 
 # All that comes from outside, so that what fails later is ours.
 downloads() {
-  step project node deploy/local/bootstrap.mjs build || {
-    [ -f node_modules/.godwit-installed ] || unable "the project's npm packages can't be had."
-    stop "the project could not be built"
-  }
+  project
   step go-modules tests/cluster/node/build.sh fetch "$BIN" "$SRC" || unable "the Go modules of Kubernetes can't be had."
   step base-images deploy/build.sh --fetch || unable "the base images or the npm packages of the images can't be had."
   step images-of-stores tests/cluster/servers.sh "$IMAGES" || unable "the packages of the stores' images can't be had."
@@ -94,14 +63,14 @@ builds() {
   # The next version of one service, to roll to.
   step next-image env GODWIT_IMAGE_TAG=ci-next GODWIT_IMAGE_OUT="$IMAGES/next" deploy/build.sh router ||
     stop "no second image of router"
-  step quickstart-images tests/cluster/quickstart.sh images "$IMAGES/quickstart" ||
+  step quickstart-images tests/cluster/surroundings.sh images "$IMAGES/quickstart" ||
     stop "the images of the README's quickstart could not be made"
 }
 
 archives() {
   local name
-  for name in $SERVICES mongod nats-server redis-server next/router; do echo "$IMAGES/$name.tar"; done
-  for name in $SERVICES mongod nats-server redis-server cert-manager; do echo "$IMAGES/quickstart/$name.tar"; done
+  for name in $SERVICES $STORES next/router; do echo "$IMAGES/$name.tar"; done
+  for name in $SERVICES $STORES cert-manager benthos benthos-ci; do echo "$IMAGES/quickstart/$name.tar"; done
 }
 
 own_cluster() {
@@ -123,25 +92,10 @@ given_cluster() {
   step load $GODWIT_CLUSTER_LOAD $(archives) || stop "the images could not be loaded"
 }
 
-suite() {
-  local report=$GODWIT_CLUSTER_SCRATCH/report.json code
-  # shellcheck disable=SC2086
-  in_group npx vitest run --config tests/cluster/vitest.config.ts --reporter=verbose --reporter=json \
-    --outputFile.json="$report" ${GODWIT_CLUSTER_ONLY:-}
-  code=$?
-  say "done after $SECONDS s"
-  node -e "
-    const { numPassedTests, numFailedTests } = JSON.parse(require('node:fs').readFileSync('$report'));
-    console.log(numPassedTests + ' passed, ' + Math.max(numFailedTests, $code === 0 ? 0 : 1) + ' failed');
-  " || echo "0 passed, 1 failed"
-  return $code
-}
-
 # A function is read whole before it runs: this file may change meanwhile.
 main() {
   mkdir -p "$IMAGES/next" "$IMAGES/quickstart" "$LOGS"
-  exec 9>"$CACHE/cluster/run.lock"
-  flock --nonblock 9 || { say "another run has this cluster; waiting for it"; flock 9; }
+  alone "$CACHE/cluster/run.lock"
   prerequisites
   # All that Go and buildah keep goes into the cache folder, too.
   export GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
@@ -159,7 +113,7 @@ T
   builds
   if own; then own_cluster; else given_cluster; fi
   say "ready for the suite after $SECONDS s"
-  suite
+  suite "$GODWIT_CLUSTER_SCRATCH/report.json" "${GODWIT_CLUSTER_ONLY:-}"
 }
 
 main; exit

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # servers.sh OUT: images of the stores from the same binaries as the local stack (deploy/local acquires them), tag `ci`.
-# Writes OUT/{mongod,nats-server,redis-server}.tar; what is there for the same binary is kept.
+# Writes OUT/{mongod,nats-server,redis-server,weed}.tar; what is there for the same binary is kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 OUT=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -36,3 +36,4 @@ image() {
 image mongod 'libcurl4t64 liblzma5 libssl3t64'
 image nats-server ''
 image redis-server ''
+image weed ''

@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
-rm -rf "$dir/k8s" "$dir/observability"
-# The component `monitoring` is made of the latter.
-cp -r k8s observability "$dir"
+rm -rf "${dir:?}/"{k8s,observability,analytics,proto}
+# With the folders of which components make ConfigMaps.
+cp -r --parents k8s observability/dashboards analytics/connect proto/godwit/event "$dir"
 cp -r tests/cluster/staging "$dir/k8s/components/of-the-tests"
 cd "$dir/k8s/overlays/staging"
 kustomize edit add component ../../components/one-node ../../components/of-the-tests

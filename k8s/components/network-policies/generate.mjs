@@ -20,6 +20,7 @@ const STORES = {
   MongoDB: { pods: ['mongo', 'mongos'], port: 27017 },
   NATS: { pods: ['nats'], port: 4222 },
   Redis: { pods: ['redis'], port: 6379 },
+  S3: { pods: ['object-store'], port: 8333 },
 };
 
 /** Components of the stores: between their members, beside the port for clients. */
@@ -28,13 +29,17 @@ const MEMBERS = {
   'mongodb-sharded': { pods: ['mongo-config', 'mongo-shard-0', 'mongo-shard-1', 'mongos'], ports: [27017] },
   nats: { pods: ['nats'], ports: [6222] },
   redis: { pods: ['redis'], ports: [6379, 16379] },
+  'object-store': { pods: ['object-store'], ports: [] },
 };
 
-/** Prepares the stores before a rollout; no service, so it is not in the table. */
-const SETUP_STORES = ['MongoDB', 'NATS', 'Redis'];
+/** No services, so not in the table: what prepares the stores before a rollout, and what takes facts to a bucket. */
+const HELPERS = {
+  analytics: ['NATS', 'S3'],
+  setup: ['MongoDB', 'NATS', 'Redis'],
+};
 
-/** Who needs the internet over HTTPS: the gateway of one-time codes. */
-const OUTSIDE = ['account'];
+/** Who needs the internet over HTTPS, and what for. */
+const OUTSIDE = { account: 'The gateway of one-time codes.', analytics: 'A bucket elsewhere.' };
 
 export function readArrows(markdown) {
   const section = markdown.split('### Who may call whom')[1]?.split(/\n#+ /)[0];
@@ -96,14 +101,22 @@ const DNS = [
   '        - { protocol: TCP, port: 53 }',
 ];
 
-const INTERNET = [
-  note('The gateway of one-time codes.'),
-  '    - to:',
-  '        - ipBlock:',
-  '            cidr: 0.0.0.0/0',
-  '            except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]',
-  ...tcp(443),
-];
+function internet(name) {
+  if (OUTSIDE[name] === undefined) return [];
+  return [
+    note(OUTSIDE[name]),
+    '    - to:',
+    '        - ipBlock:',
+    '            cidr: 0.0.0.0/0',
+    '            except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]',
+    ...tcp(443),
+  ];
+}
+
+const METRICS = [note('Whoever collects metrics.'), ...rule('from', namespacesWith('godwit.io/monitoring'), tcp(HTTP))];
+
+const toStores = (stores) =>
+  stores.flatMap((store) => rule('to', podsIn(DATA, STORES[store].pods), tcp(STORES[store].port)));
 
 function policy({ name, namespace, selects, ingress, egress }) {
   return [
@@ -138,50 +151,48 @@ function servicePolicy(service, arrows) {
           note('Internal teams, with an API key and TLS.'),
           ...rule('from', namespacesWith('godwit.io/api-caller'), tcp(GRPC)),
         ]),
-    note('Whoever collects metrics.'),
-    ...rule('from', namespacesWith('godwit.io/monitoring'), tcp(HTTP)),
+    ...METRICS,
   ];
   const egress = [
     ...(peers.length === 0 ? [] : rule('to', byNamespace(peers), tcp(GRPC))),
-    ...stores.flatMap((store) => rule('to', podsIn(DATA, STORES[store].pods), tcp(STORES[store].port))),
+    ...toStores(stores),
     ...DNS,
     note('Whoever collects traces.'),
     ...rule('to', namespacesWith('godwit.io/tracing'), tcp(OTLP)),
-    ...(OUTSIDE.includes(service) ? INTERNET : []),
+    ...internet(service),
   ];
   return policy({ name: service, namespace: namespaceOf(service), selects: service, ingress, egress });
 }
 
-function setupPolicy() {
-  const egress = [
-    ...SETUP_STORES.flatMap((store) => rule('to', podsIn(DATA, STORES[store].pods), tcp(STORES[store].port))),
-    ...DNS,
-  ];
-  return policy({ name: 'setup', namespace: FLEET, selects: 'setup', ingress: [], egress });
+function helperPolicy([name, stores]) {
+  const ingress = name === 'setup' ? [] : METRICS;
+  return policy({
+    name,
+    namespace: FLEET,
+    selects: name,
+    ingress,
+    egress: [...toStores(stores), ...DNS, ...internet(name)],
+  });
 }
 
 function storePolicy({ pod, group, ports, arrows }) {
   const [name, store] = Object.entries(STORES).find(([, { pods }]) => pods.includes(pod)) ?? [];
   const clients = unique(arrows.filter(({ to }) => to === name).map(({ from }) => from));
-  const setup = SETUP_STORES.includes(name) ? ['setup'] : [];
+  const helpers = Object.keys(HELPERS).filter((helper) => HELPERS[helper].includes(name));
+  const members = (direction) => (ports.length === 0 ? [] : rule(direction, podsIn(DATA, group), tcp(...ports)));
   const ingress = [
-    ...(name === undefined ? [] : rule('from', podsIn(FLEET, [...clients, ...setup].sort()), tcp(store.port))),
-    note('Members of the same store.'),
-    ...rule('from', podsIn(DATA, group), tcp(...ports)),
+    ...(name === undefined ? [] : rule('from', podsIn(FLEET, [...clients, ...helpers].sort()), tcp(store.port))),
+    ...(ports.length === 0 ? [] : [note('Members of the same store.')]),
+    ...members('from'),
   ];
-  return policy({
-    name: pod,
-    namespace: DATA,
-    selects: pod,
-    ingress,
-    egress: [...rule('to', podsIn(DATA, group), tcp(...ports)), ...DNS],
-  });
+  return policy({ name: pod, namespace: DATA, selects: pod, ingress, egress: [...members('to'), ...DNS] });
 }
 
 /** What is in the folders below `generated/`, by file: one component for the fleet, one for each component of stores. */
 export function generate(markdown) {
   const arrows = readArrows(markdown);
-  const fleet = { 'setup.yaml': setupPolicy() };
+  const fleet = {};
+  for (const helper of Object.entries(HELPERS)) fleet[`${helper[0]}.yaml`] = helperPolicy(helper);
   for (const namespace of [DMZ, FLEET, DATA]) {
     fleet[`deny-all-${namespace}.yaml`] = policy({ name: 'deny-all', namespace, ingress: [], egress: [] });
   }

@@ -86,8 +86,15 @@ coredns
 program kube-router github.com/cloudnativelabs/kube-router/v2/cmd/kube-router github.com/cloudnativelabs/kube-router/v2@v$KUBEROUTER
 program kube-score github.com/zegl/kube-score/cmd/kube-score github.com/zegl/kube-score@v$KUBESCORE
 program kustomize sigs.k8s.io/kustomize/kustomize/v5 sigs.k8s.io/kustomize/kustomize/v5@v$KUSTOMIZE
+# The same build as that of tests/connector, so that one serves both.
+benthos() {
+  cd "$HERE/../../connector/benthos"
+  if fetching; then go list -deps . >/dev/null; else CGO_ENABLED=0 GOFLAGS=-trimpath compile benthos .; fi
+}
+
 own check-tiltfile
 own check-dashboards
+benthos
 own cert-manager
 # The kinds that it works on.
 fetching || cat "$(GOPROXY=off go list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.io_*.yaml >"$BIN/cert-manager.crds.yaml"

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { STAGING } from './certificate.js';
 import { kubectl, podsOf, rolledOut, run, succeed } from './kubectl.js';
 import { Chat, conversationOf, people, Watched, type Site } from './people.js';
-import { allRolledOut, stagingSite, streamsAreWhole, typeBlock } from './staging.js';
+import { allRolledOut, filesOfFacts, stagingSite, streamsAreWhole, typeBlock } from './staging.js';
 import { bringClusterServices, deleteFleet, deleteVolumes } from './surroundings.js';
 import { blockOf, follow, type } from './transcript.js';
 
@@ -47,6 +47,12 @@ async function whilePeopleChat(work: () => Promise<void>): Promise<void> {
 /** By the name of their services: which pods there are. */
 const podNames = async (service: string): Promise<string[]> => (await podsOf(service)).map(({ uid }) => uid);
 
+/** The connector writes a file a minute, where there is something to write. */
+async function moreFactsThan(files: number): Promise<void> {
+  const arrived = async (): Promise<boolean> => (await filesOfFacts()).length > files;
+  await waitFor(arrived, { timeoutMs: 150_000, what: 'a file of facts in the bucket' });
+}
+
 describe('staging is deployed as the runbook says', () => {
   it('makes the Secrets', async () => {
     const SMS_TOKEN = randomBytes(32).toString('hex');
@@ -76,6 +82,10 @@ describe('staging is deployed as the runbook says', () => {
   });
 });
 
+it('what happened to their messages comes to the lake', async () => {
+  await moreFactsThan(0);
+});
+
 describe('while people chat', () => {
   it('the disk of one server of NATS is lost', async () => {
     await streamsAreWhole();
@@ -90,6 +100,10 @@ describe('while people chat', () => {
     await whilePeopleChat(async () => {
       await typeBlock('nats-store-lost.md', 'scale statefulset/nats --replicas=0');
       await streamsAreWhole();
+      await typeBlock('nats-store-lost.md', 'restart deployment/analytics');
+      await kubectl('-n', 'godwit', 'rollout', 'status', 'deployment/analytics', '--timeout=120s');
+      // The old one's last file may come while it goes; the next is of the new one.
+      await moreFactsThan((await filesOfFacts()).length + 1);
     });
   }, 480_000);
 
@@ -161,7 +175,7 @@ describe('commands of operators', () => {
     await typeBlock('gdpr-request.md', 'export-user', { USER_ID });
     const lines = (await readFile(path.join(STAGING, 'user.jsonl'), 'utf8')).trim().split('\n');
     const collections = lines.map((line) => (JSON.parse(line) as { collection: string }).collection);
-    expect(collections).toEqual(expect.arrayContaining(['users', 'devices']));
+    expect(collections).toEqual(expect.arrayContaining(['users', 'imports', 'devices']));
     // Two devices stand, which the page says to remove first.
     await expect(typeBlock('gdpr-request.md', 'erase-user', { USER_ID })).rejects.toThrow(/must be removed first/);
   });

@@ -12,7 +12,7 @@ export async function deleteFleet(): Promise<void> {
 
 /** cert-manager, a default StorageClass, and empty volumes. */
 export async function bringClusterServices(): Promise<void> {
-  await succeed('tests/cluster/quickstart.sh', ['cluster', VOLUMES]);
+  await succeed('tests/cluster/surroundings.sh', ['cluster', VOLUMES]);
 }
 
 export async function deleteVolumes(): Promise<void> {
