@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Workspace packages offer their TypeScript under the condition `source`: tests need no build before.
@@ -15,6 +16,8 @@ const fleet = ['tests/fleet/**/*.test.ts', 'tests/faults/test/**/*.fleet.test.ts
 
 export default defineConfig({
   test: {
+    // Two files at a time on two cores: most of them wait for servers. Vitest would leave one core to itself.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         resolve,
