@@ -164,7 +164,7 @@ function servicePolicy(service, arrows) {
   return policy({ name: service, namespace: namespaceOf(service), selects: service, ingress, egress });
 }
 
-function helperPolicy([name, stores]) {
+function helperPolicy(name, stores) {
   const ingress = name === 'setup' ? [] : METRICS;
   return policy({
     name,
@@ -188,16 +188,17 @@ function storePolicy({ pod, group, ports, arrows }) {
   return policy({ name: pod, namespace: DATA, selects: pod, ingress, egress: [...members('to'), ...DNS] });
 }
 
-/** What is in the folders below `generated/`, by file: one component for the fleet, one for each component of stores. */
+/** What is in the folders below `generated/`, by file: one component for the fleet, one for each of stores and helpers. */
 export function generate(markdown) {
   const arrows = readArrows(markdown);
   const fleet = {};
-  for (const helper of Object.entries(HELPERS)) fleet[`${helper[0]}.yaml`] = helperPolicy(helper);
   for (const namespace of [DMZ, FLEET, DATA]) {
     fleet[`deny-all-${namespace}.yaml`] = policy({ name: 'deny-all', namespace, ingress: [], egress: [] });
   }
   for (const service of SERVICES) fleet[`${service}.yaml`] = servicePolicy(service, arrows);
   const components = { fleet };
+  for (const [name, stores] of Object.entries(HELPERS))
+    components[name] = { [`${name}.yaml`]: helperPolicy(name, stores) };
   for (const [component, { pods: group, ports }] of Object.entries(MEMBERS)) {
     const policies = group.map((pod) => [`${pod}.yaml`, storePolicy({ pod, group, ports, arrows })]);
     components[component] = Object.fromEntries(policies);

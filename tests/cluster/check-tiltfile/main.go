@@ -25,7 +25,7 @@ var signatures = map[string][]string{
 	"k8s_yaml":           {"yaml"},
 	"kustomize":          {"pathToDir"},
 	"docker_build":       {"ref", "context", "build_args", "dockerfile", "live_update", "ignore", "only", "target", "entrypoint"},
-	"k8s_resource":       {"workload", "new_name", "port_forwards", "resource_deps", "objects", "trigger_mode", "labels", "auto_init"},
+	"k8s_resource":       {"workload", "new_name", "port_forwards", "resource_deps", "objects", "trigger_mode", "labels", "auto_init", "pod_readiness"},
 	"sync":               {"local_path", "remote_path"},
 	"run":                {"cmd", "trigger"},
 	"fall_back_on":       {"files"},
