@@ -11,3 +11,5 @@ cp -r tests/cluster/staging "$dir/k8s/components/of-the-tests"
 cd "$dir/k8s/overlays/staging"
 kustomize edit add component ../../components/one-node ../../components/of-the-tests
 sed -i 's|^\(GODWIT_EDGE_PUBLIC_URLS\)=.*|\1=wss://127.0.0.1:30080|' fleet.env
+# A test does not wait a minute for every file.
+echo GODWIT_ANALYTICS_INTERVAL=10s >>fleet.env

@@ -51,7 +51,7 @@ async function unready(service: string): Promise<[string, number]> {
   return [service, (await podsOf(service)).filter(({ ready }) => !ready).length];
 }
 
-/** The connector writes a file a minute, where there is something to write. */
+/** The connector writes a file now and then (staging.sh), where there is something to write. */
 async function moreFactsThan(files: number): Promise<void> {
   const arrived = async (): Promise<boolean> => (await filesOfFacts()).length > files;
   await waitFor(arrived, { timeoutMs: 150_000, what: 'a file of facts in the bucket' });
@@ -203,6 +203,8 @@ describe('commands of operators', () => {
       await typeBlock('restore.md', 'main.js restore', { AT });
       await typeBlock(DEPLOY, 'rollout status deployment/edge');
       await typeBlock('restore.md', 'scale deployment/edge --replicas=2');
+      // Devices that have long found no edge wait up to a minute between two tries.
+      sender.client.reconnect();
       await receiver.client.connect();
       const { seq } = await send('after the restore');
       expect(seq).toBeGreaterThan(before.length + 1);
