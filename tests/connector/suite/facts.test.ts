@@ -1,4 +1,5 @@
 import { FACT_COLUMNS } from '@godwit/analytics/columns';
+import { EVENTS } from '@godwit/bus/streams';
 import { eventsOf } from '@godwit/bus/subjects';
 import type { ManagedProcess } from '@godwit/local-stack/process/managed-process';
 import { askFacts, sampleQuery, type TableRow } from '@godwit/testkit/fact-table';
@@ -94,6 +95,19 @@ describe('facts on S3', () => {
     await scene.record(messages(30));
     await waitFor(() => process.logTail().includes('connection refused'), { timeoutMs: 30_000 });
     await lake.start();
+    await scene.caughtUp('lake-s3');
+    expect(await rowsIn(await scene.downloaded())).toEqual(await rowsIn(await scene.exported()));
+  });
+
+  it('come when the connector was there before the stream', async () => {
+    await scene.withoutStream();
+    const process = await start('facts-to-s3');
+    await waitFor(() => process.logTail().includes('no consumer of EVENTS could be made'), { timeoutMs: 30_000 });
+    // The first fact may find no stream, and has it made.
+    await scene.record(messages(1));
+    await waitFor(() => scene.bus.streamState(EVENTS), { timeoutMs: 30_000, what: 'the stream' });
+    await scene.record(messages(20));
+    await waitFor(() => scene.progress('lake-s3'), { timeoutMs: 30_000, what: 'the consumer' });
     await scene.caughtUp('lake-s3');
     expect(await rowsIn(await scene.downloaded())).toEqual(await rowsIn(await scene.exported()));
   });

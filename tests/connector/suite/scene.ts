@@ -13,7 +13,7 @@ import { createMetrics } from '@godwit/telemetry/metrics';
 import { askFacts, type TableRow } from '@godwit/testkit/fact-table';
 import { uniqueNamespace } from '@godwit/testkit/unique-namespace';
 import { waitFor } from '@godwit/testkit/wait-for';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { CREDENTIALS, type Bucket } from './lake.js';
 import type { Servers } from './servers.js';
@@ -91,12 +91,22 @@ export class Scene {
   }
 
   /** How far a consumer of EVENTS is. */
-  async progress(consumer: string): Promise<Progress> {
-    const connection = await connect({ servers: this.#nats.replace('nats://', '') });
-    try {
-      const { consumers } = await jetstreamManager(connection);
+  progress(consumer: string): Promise<Progress> {
+    return this.#manage(async ({ consumers }) => {
       const info = await consumers.info(streamName(this.namespace, EVENTS), consumer);
       return { unread: info.num_pending, unacked: info.num_ack_pending, upTo: info.ack_floor.stream_seq };
+    });
+  }
+
+  /** EVENTS is not there until a service makes it. */
+  async withoutStream(): Promise<void> {
+    await this.#manage(({ streams }) => streams.delete(streamName(this.namespace, EVENTS)));
+  }
+
+  async #manage<T>(what: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+    const connection = await connect({ servers: this.#nats.replace('nats://', '') });
+    try {
+      return await what(await jetstreamManager(connection));
     } finally {
       await connection.close();
     }
