@@ -221,7 +221,10 @@ describe('commands of operators', () => {
   it('revoke leaked signing keys: tokens of before are refused, those of after are taken', async () => {
     const [[before] = []] = await people(1, site);
     await typeBlock(DEPLOY, 'scale statefulset/operations --replicas=1');
+    const oldEdges = (await podsOf('edge')).map(({ name }) => `pod/${name}`);
     await typeBlock('rotate-secrets.md', 'revoke-signing-keys');
+    // As the page says: the last of the old ones drains for a while.
+    await kubectl('-n', 'godwit-edge', 'wait', '--for=delete', ...oldEdges, '--timeout=60s');
     if (before === undefined) throw new Error('a user has two devices');
     const refused = new Watched(before, site.edge);
     await expect(refused.client.connect()).rejects.toThrow();
