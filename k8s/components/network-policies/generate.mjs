@@ -34,8 +34,8 @@ const MEMBERS = {
 
 /** No services, so not in the table: what prepares the stores before a rollout, and what takes facts to a bucket. */
 const HELPERS = {
-  analytics: ['NATS', 'S3'],
-  setup: ['MongoDB', 'NATS', 'Redis'],
+  analytics: { stores: ['NATS', 'S3'], hasMetrics: true },
+  setup: { stores: ['MongoDB', 'NATS', 'Redis'], hasMetrics: false },
 };
 
 /** Who needs the internet over HTTPS, and what for. */
@@ -164,8 +164,8 @@ function servicePolicy(service, arrows) {
   return policy({ name: service, namespace: namespaceOf(service), selects: service, ingress, egress });
 }
 
-function helperPolicy(name, stores) {
-  const ingress = name === 'setup' ? [] : METRICS;
+function helperPolicy(name, { stores, hasMetrics }) {
+  const ingress = hasMetrics ? METRICS : [];
   return policy({
     name,
     namespace: FLEET,
@@ -178,7 +178,7 @@ function helperPolicy(name, stores) {
 function storePolicy({ pod, group, ports, arrows }) {
   const [name, store] = Object.entries(STORES).find(([, { pods }]) => pods.includes(pod)) ?? [];
   const clients = unique(arrows.filter(({ to }) => to === name).map(({ from }) => from));
-  const helpers = Object.keys(HELPERS).filter((helper) => HELPERS[helper].includes(name));
+  const helpers = Object.keys(HELPERS).filter((helper) => HELPERS[helper].stores.includes(name));
   const members = (direction) => (ports.length === 0 ? [] : rule(direction, podsIn(DATA, group), tcp(...ports)));
   const ingress = [
     ...(name === undefined ? [] : rule('from', podsIn(FLEET, [...clients, ...helpers].sort()), tcp(store.port))),
@@ -197,8 +197,8 @@ export function generate(markdown) {
   }
   for (const service of SERVICES) fleet[`${service}.yaml`] = servicePolicy(service, arrows);
   const components = { fleet };
-  for (const [name, stores] of Object.entries(HELPERS))
-    components[name] = { [`${name}.yaml`]: helperPolicy(name, stores) };
+  for (const [name, helper] of Object.entries(HELPERS))
+    components[name] = { [`${name}.yaml`]: helperPolicy(name, helper) };
   for (const [component, { pods: group, ports }] of Object.entries(MEMBERS)) {
     const policies = group.map((pod) => [`${pod}.yaml`, storePolicy({ pod, group, ports, arrows })]);
     components[component] = Object.fromEntries(policies);
