@@ -4,11 +4,11 @@ import path from 'node:path';
 import { waitFor } from '@godwit/testkit/wait-for';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { STAGING } from './certificate.js';
-import { kubectl, podsOf, rolledOut, run, succeed } from './kubectl.js';
+import { kubectl, podsOf, rolledOut, succeed } from './kubectl.js';
 import { Chat, conversationOf, people, Watched, type Site } from './people.js';
 import { allRolledOut, filesOfFacts, stagingSite, streamsAreWhole, typeBlock } from './staging.js';
 import { bringClusterServices, deleteFleet, deleteVolumes } from './surroundings.js';
-import { blockOf, follow, type } from './transcript.js';
+import { attempt, blockOf, follow, type } from './transcript.js';
 
 /** The images that run.sh has given to the nodes. */
 const IMAGES = { REGISTRY: 'localhost/godwit', TAG: 'ci' };
@@ -136,7 +136,7 @@ describe('while people chat', () => {
     await whilePeopleChat(async () => {
       await type(prepare, { folder: STAGING });
       const diff = blockOf(DEPLOY, 'kubectl diff');
-      const { code, stdout, stderr } = await run('env', [`--chdir=${STAGING}`, 'bash', '--norc', '-c', diff]);
+      const { code, stdout, stderr } = await attempt(diff, { folder: STAGING });
       expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
       expect(stdout).toMatch(/^\+ +replicas: 4$/m);
       await type(apply, { folder: STAGING });

@@ -5,6 +5,7 @@ import { GodwitClient } from '@godwit/client/client';
 import { textOf } from '@godwit/client/message';
 import { nodeSocket } from '@godwit/client/node-socket';
 import { fixedToken } from '@godwit/client/tokens';
+import { privateConversation } from '@godwit/ids/conversation';
 import { newId } from '@godwit/ids/id';
 import { AccountServiceClient, type ImportUsersResponse } from '@godwit/proto/gen/grpc/godwit/account/v1/account';
 import { waitFor } from '@godwit/testkit/wait-for';
@@ -87,8 +88,8 @@ export class Watched {
 
 /** The private conversation of two users. */
 export function conversationOf(users: readonly (readonly Device[])[]): string {
-  const [alice = '', bob = ''] = users.map(([device]) => device?.userId ?? '').sort();
-  return `p:${alice}:${bob}`;
+  const [alice = '', bob = ''] = users.map(([device]) => device?.userId ?? '');
+  return privateConversation(alice, bob);
 }
 
 const PACE_MS = 100;

@@ -1,6 +1,6 @@
 import { waitFor } from '@godwit/testkit/wait-for';
 import { STAGING } from './certificate.js';
-import { kubectl, rolledOut, run, SERVICES } from './kubectl.js';
+import { kubectl, rolledOut, SERVICES } from './kubectl.js';
 import type { Site } from './people.js';
 import { blockOf, type } from './transcript.js';
 
@@ -31,8 +31,8 @@ export async function stagingSite(): Promise<Site> {
 /** What SeaweedFS has in a folder, as its own listing shows it: names. */
 async function namesIn(folder: string): Promise<string[]> {
   const pod = '/api/v1/namespaces/godwit-data/pods/object-store-0:8888/proxy';
-  const { stdout } = await run('kubectl', ['get', '--raw', `${pod}/buckets/lake/${folder}/`]);
-  return [...stdout.matchAll(/href="[^"]*\/([^"/?]+)\/?"/g)].map(([, name = '']) => name);
+  const listing = await kubectl('get', '--raw', `${pod}/buckets/lake/${folder}/`);
+  return [...listing.matchAll(/href="[^"]*\/([^"/?]+)\/?"/g)].map(([, name = '']) => name);
 }
 
 /** The Parquet files of facts in the bucket. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT, succeed } from './kubectl.js';
+import type { Ran } from '@godwit/testkit/run-program';
+import { ROOT, run, succeed } from './kubectl.js';
 
 export interface Step {
   /** What follows `npx godwit`. */
@@ -51,11 +52,16 @@ interface Desk {
   readonly variables?: Readonly<Record<string, string>>;
 }
 
-/** What a shell says to a block. */
-export function type(block: string, { folder = ROOT, variables = {} }: Desk = {}): Promise<string> {
+const inShell = (block: string, { folder = ROOT, variables = {} }: Desk): string[] => {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-  return succeed('env', [`--chdir=${folder}`, ...assignments, 'bash', '--norc', '-euo', 'pipefail', '-c', block]);
-}
+  return [`--chdir=${folder}`, ...assignments, 'bash', '--norc', '-euo', 'pipefail', '-c', block];
+};
+
+/** What a shell says to a block. */
+export const type = (block: string, desk: Desk = {}): Promise<string> => succeed('env', inShell(block, desk));
+
+/** The same of one that may fail. */
+export const attempt = (block: string, desk: Desk = {}): Promise<Ran> => run('env', inShell(block, desk));
 
 /** Runs every `sh` block of a page of docs/runbooks, in order, as its reader would. */
 export async function follow(page: string): Promise<void> {
